@@ -1,0 +1,107 @@
+# Craton HSM for Linux: one entry point. `make help` lists the targets.
+#
+# Variables: BUILD (output folder), SANITIZE (address,undefined or thread), TEST_HOOKS=1 (a build whose self-tests and
+# entropy source can be made to fail; never installed), CC, DESTDIR, PREFIX.
+
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+LIBDIR ?= $(PREFIX)/lib
+BUILD ?= build
+CC := gcc
+PKG_CONFIG ?= pkg-config
+VERSION := 0.1.0
+
+WARNINGS := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wundef \
+	-Wwrite-strings -Wvla -Wformat=2 -Wimplicit-fallthrough \
+	-Werror=implicit-function-declaration -Werror=incompatible-pointer-types -Werror=int-conversion \
+	-Werror=return-type -Werror=unused-result -Werror=format-security -Werror=switch \
+	-Werror=missing-prototypes -Werror=vla -Werror=uninitialized
+HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIC \
+	-ftrivial-auto-var-init=zero
+LINK_HARDENING := -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs
+
+ifdef SANITIZE
+OPTIMISE := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+LINK_SANITIZE := -fsanitize=$(SANITIZE)
+else
+OPTIMISE := -O2 -D_FORTIFY_SOURCE=3
+LINK_SANITIZE :=
+endif
+ifdef TEST_HOOKS
+OPTIMISE += -DCRATON_TEST_HOOKS=1
+endif
+
+PACKAGES := libcrypto sqlite3 liburing jansson libkeyutils p11-kit-1
+PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
+AGENT_LIBS := -lcrypto -lsqlite3 -luring -ljansson -lkeyutils -lpthread
+LIBRARY_LIBS := -lcrypto -lpthread
+
+CPPFLAGS += -D_GNU_SOURCE -DCRATON_VERSION='"$(VERSION)"' -Ilib -Iagent -Iinclude/uapi $(PACKAGE_CFLAGS)
+CFLAGS ?= -g
+ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(OPTIMISE) $(WARNINGS) $(HARDENING) -MMD -MP
+
+OBJ := $(BUILD)/obj
+objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
+
+WIRE_SOURCES := $(wildcard lib/wire/*.c)
+LIBRARY_SOURCES := $(wildcard lib/*.c)
+AGENT_SOURCES := $(filter-out agent/main.c,$(wildcard agent/*.c))
+ADMIN_SOURCES := $(wildcard agent/admin/*.c)
+UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
+API_SOURCES := $(wildcard tests/api/*_test.c)
+BENCH_SOURCES := $(wildcard tests/bench/*.c)
+
+LIBRARY := $(BUILD)/libcraton_hsm.so
+DAEMON := $(BUILD)/craton-hsm-daemon
+ADMIN := $(BUILD)/craton-hsm-admin
+INTEGRITY := $(BUILD)/craton-hsm-integrity
+UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SOURCES))
+API_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(API_SOURCES))
+BENCH := $(patsubst tests/%.c,$(BUILD)/tests/%,$(BENCH_SOURCES))
+
+.PHONY: all
+all: $(LIBRARY) $(DAEMON) $(ADMIN) $(LIBRARY).hmac $(DAEMON).hmac
+
+$(OBJ)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+# Only C_* leaves the library; everything else is hidden twice, by visibility and by the map.
+$(OBJ)/lib/%.o: ALL_CFLAGS += -fvisibility=hidden
+
+$(BUILD)/libwire.a: $(call objects,$(WIRE_SOURCES))
+	rm -f $@ && ar rcs $@ $^
+$(BUILD)/libagent.a: $(call objects,$(AGENT_SOURCES))
+	rm -f $@ && ar rcs $@ $^
+
+$(LIBRARY): $(call objects,$(LIBRARY_SOURCES)) $(BUILD)/libwire.a lib/libcraton_hsm.map
+	$(CC) -shared $(LINK_SANITIZE) $(LINK_HARDENING) -Wl,--version-script=lib/libcraton_hsm.map \
+		-Wl,-soname,libcraton_hsm.so -o $@ $(filter %.o %.a,$^) $(LIBRARY_LIBS)
+$(DAEMON): $(OBJ)/agent/main.o $(BUILD)/libagent.a $(BUILD)/libwire.a
+	$(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS)
+$(ADMIN): $(call objects,$(ADMIN_SOURCES)) $(BUILD)/libagent.a $(BUILD)/libwire.a
+	$(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS)
+
+# The sidecar is made by the program that checks it, so that there is one definition of what is hashed.
+$(LIBRARY).hmac $(DAEMON).hmac: %.hmac: % $(INTEGRITY)
+	$(INTEGRITY) write $<
+$(INTEGRITY): $(OBJ)/scripts/integrity.o $(BUILD)/libwire.a
+	$(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ -lcrypto
+
+$(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(BUILD)/libagent.a $(BUILD)/libwire.a
+	@mkdir -p $(@D)
+	$(CC) -pie $(LINK_SANITIZE) -o $@ $^ $(AGENT_LIBS)
+# API tests load the library by dlopen, as an application does.
+$(BUILD)/tests/api/%: $(OBJ)/tests/api/%.o
+	@mkdir -p $(@D)
+	$(CC) -pie $(LINK_SANITIZE) -o $@ $^ -ldl -lcrypto -lpthread
+$(BUILD)/tests/bench/%: $(OBJ)/tests/bench/%.o
+	@mkdir -p $(@D)
+	$(CC) -pie $(LINK_SANITIZE) -o $@ $^ -ldl -lcrypto -lpthread -lm
+
+$(OBJ)/tests/%.o: CPPFLAGS += -Itests
+
+.PHONY: tests
+tests: all $(UNIT_TESTS) $(API_TESTS) $(BENCH)
+
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one OpenSSL library context of the agent, its DRBG and the algorithms it fetched once.
+ * Everything cryptographic in the agent takes a `struct crypto *`; nothing uses the default
+ * context.
+ */
+#ifndef AGENT_CRYPTO_H
+#define AGENT_CRYPTO_H
+
+#include <openssl/evp.h>
+#include <openssl/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "state.h"
+#include "wire/buffer.h"
+
+struct drbg;
+
+enum crypto_digest {
+	DIGEST_NONE,
+	DIGEST_SHA1,
+	DIGEST_SHA224,
+	DIGEST_SHA256,
+	DIGEST_SHA384,
+	DIGEST_SHA512,
+	DIGEST_SHA3_224,
+	DIGEST_SHA3_256,
+	DIGEST_SHA3_384,
+	DIGEST_SHA3_512,
+	DIGEST_COUNT,
+};
+
+enum crypto_cipher {
+	CIPHER_AES_ECB,
+	CIPHER_AES_CBC,
+	CIPHER_AES_CTR,
+	CIPHER_AES_GCM,
+	CIPHER_AES_WRAP,     /* RFC 3394 */
+	CIPHER_AES_WRAP_PAD, /* RFC 5649 */
+	CIPHER_COUNT,
+};
+
+struct crypto {
+	OSSL_LIB_CTX *library;
+	const char *properties; /* NULL, or the property query in force */
+	struct drbg *drbg;
+	struct state *state;
+	EVP_MD *digests[DIGEST_COUNT];        /* [DIGEST_NONE] is NULL */
+	EVP_CIPHER *ciphers[CIPHER_COUNT][3]; /* key of 16, 24, 32 octets */
+	EVP_MAC *hmac;
+	EVP_KDF *pbkdf2;
+	OSSL_PROVIDER *default_provider;
+	OSSL_PROVIDER *entropy_provider;
+};
+
+/* Makes the context: providers, the DRBG over the health-tested source, all fetches. slots_open
+ * comes first. 0 or -1. */
+int crypto_open(struct crypto **crypto, struct state *state, char *error, size_t error_len);
+void crypto_close(struct crypto *crypto);
+
+/* Octets from the DRBG (the calling thread's private instance). ERROR_RANDOM when it fails. */
+enum err crypto_random(struct crypto *crypto, void *octets, size_t len) MUST_CHECK;
+const EVP_MD *crypto_md(const struct crypto *crypto, enum crypto_digest digest);
+/* "SHA256" as OpenSSL names it; NULL for DIGEST_NONE. */
+const char *crypto_digest_name(enum crypto_digest digest);
+/* NULL when key_len is not 16, 24 or 32. */
+const EVP_CIPHER *crypto_cipher(const struct crypto *crypto, enum crypto_cipher cipher,
+                                size_t key_len);
+/* Empties OpenSSL's error queue of this thread into one log line at debug level; call after a
+ * failure. */
+void crypto_log_errors(const char *what);
+
+/*
+ * AES-256-GCM with a fresh random nonce, for the store and wrapped keys. sealed = nonce(12) ||
+ * ciphertext || tag(16), so it has in_len + CRYPTO_SEAL_OVERHEAD octets; `out` must have room.
+ */
+#define CRYPTO_SEAL_OVERHEAD 28u
+#define CRYPTO_KEY_LEN       32u
+enum err crypto_seal(struct crypto *crypto, const uint8_t key[CRYPTO_KEY_LEN],
+                     struct wire_bytes aad, struct wire_bytes in, uint8_t *out) MUST_CHECK;
+/* The reverse; out has in.len - CRYPTO_SEAL_OVERHEAD octets. ERROR_STORE_CORRUPT when the tag is
+ * wrong (out is wiped). */
+enum err crypto_open_sealed(struct crypto *crypto, const uint8_t key[CRYPTO_KEY_LEN],
+                            struct wire_bytes aad, struct wire_bytes in, uint8_t *out) MUST_CHECK;
+/* PBKDF2-HMAC-SHA-256; slow on purpose, worker threads only. */
+enum err crypto_pbkdf2(struct crypto *crypto, struct wire_bytes pin, struct wire_bytes salt,
+                       uint64_t iterations, uint8_t key[CRYPTO_KEY_LEN]) MUST_CHECK;
+
+#endif

@@ -36,7 +36,7 @@ PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 AGENT_LIBS := -lcrypto -lsqlite3 -luring -ljansson -lkeyutils -lpthread
 LIBRARY_LIBS := -lcrypto -lpthread
 
-CPPFLAGS += -D_GNU_SOURCE -DCRATON_VERSION='"$(VERSION)"' -Ilib -Iagent -Iinclude/uapi $(PACKAGE_CFLAGS)
+CPPFLAGS += -D_GNU_SOURCE -DCRATON_VERSION='"$(VERSION)"' -DCRATON_LIBDIR='"$(LIBDIR)"' -Ilib -Iagent -Iinclude/uapi $(PACKAGE_CFLAGS)
 CFLAGS ?= -g
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(OPTIMISE) $(WARNINGS) $(HARDENING) -MMD -MP
 
@@ -64,44 +64,59 @@ all: $(LIBRARY) $(DAEMON) $(ADMIN) $(LIBRARY).hmac $(DAEMON).hmac
 
 $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	@echo "  CC/LD  $@"; $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # Only C_* leaves the library; everything else is hidden twice, by visibility and by the map.
 $(OBJ)/lib/%.o: ALL_CFLAGS += -fvisibility=hidden
 
 $(BUILD)/libwire.a: $(call objects,$(WIRE_SOURCES))
-	rm -f $@ && ar rcs $@ $^
+	@rm -f $@ && ar rcs $@ $^
+$(BUILD)/liblibrary.a: $(call objects,$(LIBRARY_SOURCES))
+	@rm -f $@ && ar rcs $@ $^
 $(BUILD)/libagent.a: $(call objects,$(AGENT_SOURCES))
-	rm -f $@ && ar rcs $@ $^
+	@rm -f $@ && ar rcs $@ $^
 
 $(LIBRARY): $(call objects,$(LIBRARY_SOURCES)) $(BUILD)/libwire.a lib/libcraton_hsm.map
-	$(CC) -shared $(LINK_SANITIZE) $(LINK_HARDENING) -Wl,--version-script=lib/libcraton_hsm.map \
+	@echo "  CC/LD  $@"; $(CC) -shared $(LINK_SANITIZE) $(LINK_HARDENING) -Wl,--version-script=lib/libcraton_hsm.map \
 		-Wl,-soname,libcraton_hsm.so -o $@ $(filter %.o %.a,$^) $(LIBRARY_LIBS)
 $(DAEMON): $(OBJ)/agent/main.o $(BUILD)/libagent.a $(BUILD)/libwire.a
-	$(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS)
-$(ADMIN): $(call objects,$(ADMIN_SOURCES)) $(BUILD)/libagent.a $(BUILD)/libwire.a
-	$(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS)
+	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS)
+$(ADMIN): $(call objects,$(ADMIN_SOURCES) lib/channel.c lib/exchange.c) $(BUILD)/libagent.a $(BUILD)/libwire.a
+	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS)
 
 # The sidecar is made by the program that checks it, so that there is one definition of what is hashed.
 $(LIBRARY).hmac $(DAEMON).hmac: %.hmac: % $(INTEGRITY)
 	$(INTEGRITY) write $<
 $(INTEGRITY): $(OBJ)/scripts/integrity.o $(BUILD)/libwire.a
-	$(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ -lcrypto
+	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ -lcrypto
 
-$(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(BUILD)/libagent.a $(BUILD)/libwire.a
+$(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(BUILD)/libagent.a $(BUILD)/liblibrary.a $(BUILD)/libwire.a
 	@mkdir -p $(@D)
-	$(CC) -pie $(LINK_SANITIZE) -o $@ $^ $(AGENT_LIBS)
+	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) -o $@ $^ $(AGENT_LIBS)
 # API tests load the library by dlopen, as an application does.
 $(BUILD)/tests/api/%: $(OBJ)/tests/api/%.o
 	@mkdir -p $(@D)
-	$(CC) -pie $(LINK_SANITIZE) -o $@ $^ -ldl -lcrypto -lpthread
+	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) -o $@ $^ -ldl -lcrypto -lpthread
 $(BUILD)/tests/bench/%: $(OBJ)/tests/bench/%.o
 	@mkdir -p $(@D)
-	$(CC) -pie $(LINK_SANITIZE) -o $@ $^ -ldl -lcrypto -lpthread -lm
+	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) -o $@ $^ -ldl -lcrypto -lpthread -lm
 
 $(OBJ)/tests/%.o: CPPFLAGS += -Itests
 
 .PHONY: tests
 tests: all $(UNIT_TESTS) $(API_TESTS) $(BENCH)
+
+$(BUILD)/protocol-doc: scripts/protocol-doc.c $(wildcard lib/wire/*.def lib/wire/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=gnu17 $(CFLAGS) $(WARNINGS) -o $@ $<
+docs/protocol.md: scripts/protocol-doc.c $(wildcard lib/wire/*.def) | $(BUILD)/protocol-doc
+	$(BUILD)/protocol-doc >$@.new && mv $@.new $@
+
+.PHONY: docs
+docs: docs/protocol.md ## make docs/protocol.md from the wire tables
+
+.PHONY: fuzz
+fuzz: ## fuzz every decoder for FUZZ_SECONDS each
+	BUILD=$(BUILD) tests/fuzz/run
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

@@ -19,7 +19,7 @@ enum wire_attribute_kind {
 	WIRE_ATTRIBUTE_BYTES = 1,
 	WIRE_ATTRIBUTE_NUMBER = 2,      /* 8 octets; CK_UNAVAILABLE_INFORMATION is all ones */
 	WIRE_ATTRIBUTE_FLAG = 3,        /* 1 octet, 0 or 1 */
-	WIRE_ATTRIBUTE_DATE = 4,        /* 0 or 8 ASCII digits YYYYMMDD */
+	WIRE_ATTRIBUTE_DATE = 4,        /* 0 or 8 octets YYYYMMDD; the agent looks for digits */
 	WIRE_ATTRIBUTE_MECHANISMS = 5,  /* n times 8 octets */
 	WIRE_ATTRIBUTE_ATTRIBUTES = 6,  /* a template */
 	WIRE_ATTRIBUTE_MALFORMED = 7,   /* no octets; requests only */
@@ -64,6 +64,10 @@ bool wire_template_find(const struct wire_template *template, uint64_t type,
 void wire_put_attribute(struct wire_buffer *buffer, const struct wire_attribute *attribute);
 void wire_put_template(struct wire_buffer *buffer, struct wire_template template);
 struct wire_template wire_get_template(struct wire_reader *reader);
+/* As above, and an attribute of kind `refused` is a failure wherever it stands: a request has no
+ * unavailable attributes, a reply no malformed ones. */
+struct wire_template wire_get_template_without(struct wire_reader *reader,
+                                               enum wire_attribute_kind refused);
 /* Reads one attribute and checks it by its kind; nested templates only when `depth` is 0. */
 struct wire_attribute wire_get_attribute(struct wire_reader *reader, unsigned int depth);
 void wire_put_u64_list(struct wire_buffer *buffer, struct wire_u64_list list);

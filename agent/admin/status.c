@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * craton-hsm-admin status: the agent's report, as JSON or for people.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "admin.h"
+
+static const char *text(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "?";
+}
+
+static long long number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void print_tests(const json_t *report)
+{
+	const json_t *tests = json_object_get(report, "self_tests");
+	size_t index;
+	json_t *test;
+
+	printf("self-tests   %lld ok, %lld failed, %lld unavailable\n", number(tests, "passed"),
+	       number(tests, "failed"), number(tests, "unavailable"));
+	json_array_foreach(json_object_get(tests, "tests"), index, test)
+	{
+		if (strcmp(text(test, "result"), "ok"))
+			printf("             %s: %s\n", text(test, "name"), text(test, "result"));
+	}
+}
+
+static void print_token(const json_t *token)
+{
+	printf("slot %-7lld %s", number(token, "slot"), text(token, "state"));
+	if (strcmp(text(token, "state"), "initialized")) {
+		printf("\n");
+		return;
+	}
+	printf(", \"%s\", serial %s, %lld objects, %lld sessions (%lld read/write)%s%s%s\n",
+	       text(token, "label"), text(token, "serial"), number(token, "objects"),
+	       number(token, "sessions"), number(token, "rw_sessions"),
+	       json_is_true(json_object_get(token, "user_pin_set")) ? "" : ", user PIN not set",
+	       json_is_true(json_object_get(token, "user_pin_locked")) ? ", user PIN LOCKED" : "",
+	       json_is_true(json_object_get(token, "so_pin_locked")) ? ", SO PIN LOCKED" : "");
+	if (number(token, "user_pin_failures") || number(token, "so_pin_failures"))
+		printf("             wrong PINs since the last right one: user %lld, SO %lld\n",
+		       number(token, "user_pin_failures"), number(token, "so_pin_failures"));
+}
+
+static void print_application(const json_t *application)
+{
+	printf("process      pid %lld (%s), uid %lld: %lld sessions, %lld connections\n",
+	       number(application, "pid"), text(application, "name"), number(application, "uid"),
+	       number(application, "sessions"), number(application, "connections"));
+}
+
+static void print_report(const json_t *report)
+{
+	const json_t *memory = json_object_get(report, "memory");
+	const json_t *audit = json_object_get(report, "audit");
+	const json_t *drbg = json_object_get(report, "drbg");
+	const json_t *clock = json_object_get(report, "clock");
+	size_t index;
+	json_t *each;
+
+	printf("agent        %s, up %.0f s\n", text(report, "version"),
+	       json_number_value(json_object_get(report, "uptime_seconds")));
+	printf("state        %s%s%s\n", text(report, "state"), *text(report, "reason") ? ": " : "",
+	       text(report, "reason"));
+	print_tests(report);
+	printf("memory       %s, %lld bytes locked, %lld not, %lld in use\n",
+	       text(memory, "backend"), number(memory, "locked_bytes"),
+	       number(memory, "unlocked_bytes"), number(memory, "used_bytes"));
+	printf("drbg         %lld requests, %lld reseeds, %lld failures\n",
+	       number(drbg, "requests"), number(drbg, "reseeds"), number(drbg, "failures"));
+	printf("audit        %s%s, %lld records, %lld failures\n", text(audit, "path"),
+	       json_is_true(json_object_get(audit, "enabled")) ? "" : " (off)",
+	       number(audit, "sequence"), number(audit, "failures"));
+	if (number(clock, "steps"))
+		printf("clock        stepped %lld times, last by %.0f ms\n", number(clock, "steps"),
+		       json_number_value(json_object_get(clock, "last_step_ms")));
+	json_array_foreach(json_object_get(report, "tokens"), index, each) print_token(each);
+	json_array_foreach(json_object_get(report, "applications"), index, each)
+		print_application(each);
+}
+
+static json_t *fetch(struct channel *channel)
+{
+	struct wire_admin_status_request request = {0};
+	struct wire_admin_status_reply reply;
+	json_t *report;
+	CK_RV rv;
+	connection_auto connection = channel_borrow(channel, &rv);
+
+	if (connection)
+		rv = request_admin_status(connection, &request, &reply);
+	if (rv) {
+		admin_fail_rv("status", rv);
+		return NULL;
+	}
+	report = json_loadb((const char *)reply.json.data, reply.json.len, JSON_REJECT_DUPLICATES,
+	                    NULL);
+	if (!report)
+		admin_fail("the agent's report is not JSON");
+	return report;
+}
+
+int admin_status(const struct admin_options *options)
+{
+	struct channel *channel;
+	json_t *report;
+
+	if (!admin_connect(options, CHANNEL_NO_HELLO, &channel))
+		return ADMIN_FAILED;
+	report = fetch(channel);
+	channel_close(channel);
+	if (!report)
+		return ADMIN_FAILED;
+	if (options->json)
+		return admin_print_json(report);
+	print_report(report);
+	json_decref(report);
+	return ADMIN_DONE;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The context: all state of the process hangs off one struct agent (the arena of slots.c is the
+ * exception, see there). It is filled by main's init ladder and then changed only through the
+ * modules it points to.
+ */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "clock.h"
+#include "post.h"
+#include "state.h"
+
+struct application_list;
+struct audit;
+struct config;
+struct crypto;
+struct loop;
+struct store;
+struct token;
+struct workers;
+
+/* One PKCS#11 slot: its token and how many sessions are open on it, over all applications. */
+struct agent_slot {
+	struct token *token;
+	atomic_uint session_count;
+	atomic_uint rw_session_count;
+};
+
+struct agent {
+	struct config *config;
+	struct state state;
+	struct clock clock;
+	struct crypto *crypto;
+	struct post_report post;
+	struct store *store;
+	uint8_t *device_key;
+	struct audit *audit;
+	struct agent_slot *slots;
+	uint32_t slot_count;
+	struct application_list *applications;
+	struct workers *workers;
+	struct loop **loops;
+	unsigned int loop_count;
+	atomic_uint next_session_handle; /* random start, never reused soon */
+	atomic_bool stopping;
+	uint64_t started_ns; /* CLOCK_MONOTONIC */
+};
+
+/* The slot with this id, or NULL. Slot ids are 0 .. slot_count - 1. */
+struct agent_slot *agent_slot(struct agent *agent, uint64_t slot_id);
+
+#endif

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The audit log's state: chain, buffers, file. Records are chained as they are appended and wait in
+ * `pending`; a batch moves them to `flight` while a loop writes it. If a write fails, everything
+ * that is not in the file is lost: the chain falls back to the last record in the file, and the
+ * replies that waited are answered by an error.
+ *
+ * A record's number in the file (`sequence`) and the number its caller waits for (`ticket`) differ
+ * after such a loss: sequence numbers have no gaps, tickets are never used twice.
+ */
+#include "audit.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "audit_file.h"
+#include "audit_format.h"
+#include "clock.h"
+#include "config.h"
+#include "crypto.h"
+#include "log.h"
+
+#define BUFFER_LEN  (1024u * 1024u) /* more than this unwritten is a disk that does not keep up */
+#define LOSSES_KEPT 64u
+#define SECOND_NS   1000000000ull
+
+struct loss {
+	uint64_t first, last; /* tickets */
+};
+
+struct audit {
+	pthread_mutex_t lock;
+	const struct config *config;
+	const EVP_MD *sha256;
+	EVP_MD_CTX *hashing;
+	int fd;
+	uint64_t ticket;              /* last one given out */
+	_Atomic uint64_t written;     /* last one settled: in the file, or lost */
+	uint64_t sequence;            /* of the last record appended */
+	uint8_t hash[AUDIT_HASH_LEN]; /* of the last record appended */
+	uint64_t file_sequence;       /* the same of the last record in the file */
+	uint8_t file_hash[AUDIT_HASH_LEN];
+	off_t file_len; /* octets of complete records */
+	char *pending, *flight;
+	size_t pending_len, flight_len, flight_written;
+	bool in_flight, flight_failed;
+	uint64_t flight_ticket, flight_sequence; /* last ones of the batch */
+	uint8_t flight_hash[AUDIT_HASH_LEN];
+	bool unsynced;
+	uint64_t synced_ns;
+	_Atomic uint64_t failures;
+	struct loss losses[LOSSES_KEPT];
+};
+
+static void hash_line(struct audit *audit, const char *line, size_t len,
+                      uint8_t hash[AUDIT_HASH_LEN])
+{
+	unsigned int hash_len = AUDIT_HASH_LEN;
+
+	/* SHA-256 of memory cannot fail once it was fetched; if it did, the verifier would find the
+	 * zeros. */
+	if (!EVP_DigestInit_ex2(audit->hashing, audit->sha256, NULL) ||
+	    !EVP_DigestUpdate(audit->hashing, line, len) ||
+	    !EVP_DigestFinal_ex(audit->hashing, hash, &hash_len))
+		memset(hash, 0, AUDIT_HASH_LEN);
+}
+
+static bool wanted(const struct audit *audit, enum audit_class class)
+{
+	static const enum audit_class least[] = {
+		[CONFIG_AUDIT_ALL] = AUDIT_SESSION,
+		[CONFIG_AUDIT_CRYPTO] = AUDIT_CRYPTO,
+		[CONFIG_AUDIT_AUTH] = AUDIT_AUTH,
+		[CONFIG_AUDIT_ADMIN] = AUDIT_ADMIN,
+	};
+
+	if (!audit->config->audit.enabled || audit->config->audit.log_level == CONFIG_AUDIT_NONE)
+		return false;
+	return class >= least[audit->config->audit.log_level];
+}
+
+/* Under the lock. False when the buffer is full. */
+static bool append(struct audit *audit, const struct audit_record *record)
+{
+	char *line = audit->pending + audit->pending_len;
+	size_t len;
+
+	if (BUFFER_LEN - audit->pending_len < AUDIT_LINE_MAX)
+		return false;
+	len = audit_format(line, record, audit->sequence + 1, clock_wall_ns(), audit->hash);
+	hash_line(audit, line, len - 1, audit->hash);
+	audit->sequence++;
+	audit->pending_len += len;
+	return true;
+}
+
+uint64_t audit_append(struct audit *audit, const struct audit_record *record, enum err *result)
+{
+	uint64_t ticket = 0;
+
+	if (!wanted(audit, record->class))
+		return 0;
+	pthread_mutex_lock(&audit->lock);
+	if (append(audit, record))
+		ticket = ++audit->ticket;
+	else
+		*result = ERROR_AUDIT;
+	pthread_mutex_unlock(&audit->lock);
+	return ticket;
+}
+
+uint64_t audit_written(const struct audit *audit)
+{
+	return audit ? atomic_load_explicit(&audit->written, memory_order_acquire) : 0;
+}
+
+bool audit_lost(struct audit *audit, uint64_t ticket)
+{
+	bool lost = false;
+
+	if (!audit || !atomic_load_explicit(&audit->failures, memory_order_acquire))
+		return false;
+	pthread_mutex_lock(&audit->lock);
+	for (unsigned int i = 0; i < LOSSES_KEPT && !lost; i++)
+		lost = ticket >= audit->losses[i].first && ticket <= audit->losses[i].last;
+	pthread_mutex_unlock(&audit->lock);
+	return ticket && lost;
+}
+
+/* ---- batches ---- */
+
+bool audit_batch_take(struct audit *audit, int *fd, struct wire_bytes *batch, bool *sync)
+{
+	bool taken;
+
+	pthread_mutex_lock(&audit->lock);
+	taken = !audit->in_flight && audit->pending_len;
+	if (taken) {
+		char *empty = audit->flight;
+
+		audit->flight = audit->pending;
+		audit->flight_len = audit->pending_len;
+		audit->pending = empty;
+		audit->pending_len = 0;
+		audit->flight_written = 0;
+		audit->flight_ticket = audit->ticket;
+		audit->flight_sequence = audit->sequence;
+		memcpy(audit->flight_hash, audit->hash, AUDIT_HASH_LEN);
+		audit->in_flight = true;
+		audit->flight_failed = false;
+		*fd = audit->fd;
+		*batch = (struct wire_bytes){(const uint8_t *)audit->flight, audit->flight_len};
+		*sync = audit->config->audit.sync == CONFIG_SYNC_ALWAYS;
+	}
+	pthread_mutex_unlock(&audit->lock);
+	return taken;
+}
+
+bool audit_batch_written(struct audit *audit, ssize_t result, struct wire_bytes *batch)
+{
+	/* The batch is the caller's alone until audit_batch_done, so no lock. A write of nothing
+	 * would go round for ever. */
+	if (result <= 0) {
+		log_error("audit log: write failed: %s; operations fail until it can be written",
+		          strerror(result ? (int)-result : ENOSPC));
+		audit->flight_failed = true;
+		return false;
+	}
+	audit->flight_written += (size_t)result;
+	*batch = (struct wire_bytes){(const uint8_t *)audit->flight + audit->flight_written,
+	                             audit->flight_len - audit->flight_written};
+	return batch->len > 0;
+}
+
+/* Under the lock: what is not in the file never was. */
+static void fall_back(struct audit *audit)
+{
+	uint64_t failure = atomic_load(&audit->failures);
+	struct loss *loss = &audit->losses[failure % LOSSES_KEPT];
+
+	loss->first = atomic_load(&audit->written) + 1;
+	loss->last = audit->ticket;
+	if (audit->flight_written && ftruncate(audit->fd, audit->file_len))
+		log_error("audit log: a torn record cannot be cut off: %s", strerror(errno));
+	audit->pending_len = 0;
+	audit->sequence = audit->file_sequence;
+	memcpy(audit->hash, audit->file_hash, AUDIT_HASH_LEN);
+	atomic_store_explicit(&audit->failures, failure + 1, memory_order_release);
+	atomic_store_explicit(&audit->written, audit->ticket, memory_order_release);
+}
+
+/* Under the lock. */
+static void settle(struct audit *audit)
+{
+	audit->file_len += (off_t)audit->flight_len;
+	audit->file_sequence = audit->flight_sequence;
+	memcpy(audit->file_hash, audit->flight_hash, AUDIT_HASH_LEN);
+	audit->unsynced = true;
+	atomic_store_explicit(&audit->written, audit->flight_ticket, memory_order_release);
+}
+
+bool audit_batch_done(struct audit *audit, int sync_result)
+{
+	bool more;
+
+	if (sync_result) {
+		log_error("audit log: fdatasync failed: %s", strerror(-sync_result));
+		audit->flight_failed = true;
+	}
+	pthread_mutex_lock(&audit->lock);
+	if (audit->flight_failed)
+		fall_back(audit);
+	else
+		settle(audit);
+	audit->in_flight = false;
+	more = audit->pending_len > 0;
+	pthread_mutex_unlock(&audit->lock);
+	return more;
+}
+
+bool audit_sync_due(struct audit *audit, int *fd)
+{
+	uint64_t now = clock_monotonic_ns();
+	bool due;
+
+	pthread_mutex_lock(&audit->lock);
+	due = audit->unsynced && audit->config->audit.sync == CONFIG_SYNC_BATCH &&
+	      now - audit->synced_ns >= SECOND_NS;
+	if (due) {
+		audit->unsynced = false;
+		audit->synced_ns = now;
+		*fd = audit->fd;
+	}
+	pthread_mutex_unlock(&audit->lock);
+	return due;
+}
+
+/* ---- opening and closing ---- */
+
+/* Start-up and shut-down only: no loop runs, so a plain write is right. */
+static int flush(struct audit *audit)
+{
+	struct wire_bytes batch;
+	bool sync, more = true;
+	int fd;
+
+	if (!audit_batch_take(audit, &fd, &batch, &sync))
+		return 0;
+	while (more) {
+		ssize_t written = write(fd, batch.data, batch.len);
+
+		more = audit_batch_written(audit, written < 0 ? -errno : written, &batch);
+	}
+	audit_batch_done(audit, fdatasync(fd) ? -errno : 0);
+	return audit->flight_failed ? -1 : 0;
+}
+
+/* A record of the log's own. */
+static void note(struct audit *audit, const char *operation, const char *detail)
+{
+	struct audit_record record = {
+		.class = AUDIT_ADMIN,
+		.operation = operation,
+		.mechanism = CK_UNAVAILABLE_INFORMATION,
+		.fips_approved = true,
+		.uid = getuid(),
+		.pid = getpid(),
+		.detail = detail,
+	};
+
+	pthread_mutex_lock(&audit->lock);
+	if (append(audit, &record))
+		audit->ticket++;
+	pthread_mutex_unlock(&audit->lock);
+}
+
+static struct audit *audit_new(const struct config *config, struct crypto *crypto)
+{
+	struct audit *audit = calloc(1, sizeof(*audit));
+
+	if (!audit)
+		return NULL;
+	pthread_mutex_init(&audit->lock, NULL);
+	audit->config = config;
+	audit->fd = -1;
+	audit->sha256 = crypto_md(crypto, DIGEST_SHA256);
+	audit->hashing = EVP_MD_CTX_new();
+	audit->pending = malloc(BUFFER_LEN);
+	audit->flight = malloc(BUFFER_LEN);
+	return audit;
+}
+
+static void audit_free(struct audit *audit)
+{
+	if (audit->fd >= 0)
+		close(audit->fd);
+	EVP_MD_CTX_free(audit->hashing);
+	free(audit->pending);
+	free(audit->flight);
+	pthread_mutex_destroy(&audit->lock);
+	free(audit);
+}
+
+/* Takes up the chain where the file ends. */
+static int resume(struct audit *audit, char *error, size_t error_len)
+{
+	struct audit_tail tail;
+
+	audit->fd = audit_file_open(audit->config->audit.log_path, &tail, error, error_len);
+	if (audit->fd < 0)
+		return -1;
+	audit->sequence = audit->file_sequence = tail.sequence;
+	audit->file_len = tail.complete_len;
+	if (tail.last_line_len)
+		hash_line(audit, tail.last_line, tail.last_line_len, audit->hash);
+	memcpy(audit->file_hash, audit->hash, AUDIT_HASH_LEN);
+	if (tail.torn_len) {
+		log_warning("audit log: %s ended in a torn record of %zu octets; it is kept in an "
+		            "audit-recovered record",
+		            audit->config->audit.log_path, tail.torn_len);
+		note(audit, "audit-recovered", tail.torn_hex);
+	}
+	note(audit, "agent-start", "craton-hsm-daemon " CRATON_VERSION);
+	if (!flush(audit))
+		return 0;
+	snprintf(error, error_len, "Failed to open audit log: %s: cannot be written",
+	         audit->config->audit.log_path);
+	return -1;
+}
+
+int audit_open(struct audit **out, const struct config *config, struct crypto *crypto, char *error,
+               size_t error_len)
+{
+	struct audit *audit = audit_new(config, crypto);
+	int failed;
+
+	if (!audit || !audit->hashing || !audit->pending || !audit->flight) {
+		snprintf(error, error_len, "Failed to open audit log: %s: out of memory",
+		         config->audit.log_path);
+		failed = -1;
+	} else {
+		failed = config->audit.enabled ? resume(audit, error, error_len) : 0;
+	}
+	if (failed) {
+		if (audit)
+			audit_free(audit);
+		return -1;
+	}
+	*out = audit;
+	return 0;
+}
+
+void audit_close(struct audit *audit)
+{
+	if (!audit)
+		return;
+	if (audit->fd >= 0) {
+		note(audit, "agent-stop", NULL);
+		if (flush(audit))
+			log_error("audit log: the last records could not be written");
+	}
+	audit_free(audit);
+}
+
+void audit_statistics(struct audit *audit, struct audit_statistics *statistics)
+{
+	pthread_mutex_lock(&audit->lock);
+	statistics->path = audit->config->audit.log_path;
+	statistics->sequence = audit->sequence;
+	statistics->written = audit->file_sequence;
+	statistics->failures = atomic_load(&audit->failures);
+	pthread_mutex_unlock(&audit->lock);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request on its way: from the frame that a connection received, through dispatch and its
+ * handler, to the reply that waits for its audit record. Belongs to the loop of its connection,
+ * except while a worker thread runs it.
+ */
+#ifndef AGENT_CALL_H
+#define AGENT_CALL_H
+
+#include <liburing.h>
+
+#include "agent.h"
+#include "application.h"
+#include "audit.h"
+#include "completion.h"
+#include "wire/codec.h"
+#include "worker.h"
+
+struct connection;
+struct loop;
+
+struct call {
+	struct agent *agent;
+	struct loop *loop;
+	struct connection *connection;
+	struct application *application; /* the connection's; NULL before hello */
+	struct wire_frame_header header;
+	struct wire_bytes
+		body; /* borrowed from the receive buffer, or of body_copy for slow calls */
+	struct wire_buffer body_copy; /* slow calls outlive the receive buffer */
+	struct wire_buffer output;    /* what a handler produced; replies point into it */
+	struct wire_buffer reply;     /* the frame to send */
+	struct audit_record record;
+	uint8_t key_uid[OBJECT_UID_LEN]; /* record.key_uid points here when the call used a key */
+	bool unaudited;                  /* a length query: nothing happened */
+	bool on_worker;                  /* may wait for a session's lock */
+	bool deferred;           /* the session is busy: run again on a worker; nothing was done */
+	uint64_t audit_sequence; /* hold the reply until this is written; 0: no need */
+	unsigned int delay_ms;   /* hold the reply this long besides (wrong PIN) */
+	struct __kernel_timespec delay;
+	struct completion timer; /* of delay_ms */
+	struct job job;          /* when a worker runs it */
+	struct call *next;       /* in the loop's or a worker's list */
+};
+
+#endif

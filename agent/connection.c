@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Frames in, frames out. Every octet here is a client's: a frame that is not of the protocol ends
+ * the connection, nothing else. What a request means is dispatch's business.
+ */
+#include "connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "dispatch.h"
+#include "log.h"
+#include "loop.h"
+#include "slots.h"
+
+#define PEER_GROUPS_MAX 256
+
+static void connection_free(struct connection *connection)
+{
+	struct loop *loop = connection->loop;
+
+	if (connection->previous)
+		connection->previous->next = connection->next;
+	else
+		loop->connections = connection->next;
+	if (connection->next)
+		connection->next->previous = connection->previous;
+	loop->connection_count--;
+	if (connection->application)
+		application_put(connection->application);
+	wire_buffer_free(&connection->partial);
+	free(connection);
+}
+
+/* The ring keeps a reference to a registered file, so it has to forget it before close means
+ * anything to the peer. */
+static void release_descriptor(struct connection *connection)
+{
+	int none = -1;
+
+	io_uring_register_files_update(&connection->loop->ring, connection->file, &none, 1);
+	connection->loop->file_used[connection->file] = 0;
+	close(connection->fd);
+}
+
+static void free_if_done(struct connection *connection)
+{
+	if (!connection->closing || connection->receiving || connection->sending ||
+	    connection->calls)
+		return;
+	release_descriptor(connection);
+	connection_free(connection);
+}
+
+struct close_job {
+	struct job job;
+	struct application *application;
+};
+
+static void run_close_job(struct job *job)
+{
+	struct close_job *close_job = container_of(job, struct close_job, job);
+
+	application_close(close_job->application);
+	application_put(close_job->application);
+	free(close_job);
+}
+
+/* Inline when nothing slow of the application is running, so that its sessions are free at once. */
+static void end_application(struct connection *connection)
+{
+	struct application *application = connection->application;
+	struct close_job *job;
+
+	if (atomic_load(&application->calls_on_workers)) {
+		job = calloc(1, sizeof(*job));
+		if (job) {
+			job->job.run = run_close_job;
+			job->application = application_get(application);
+			workers_add(application->agent->workers, &job->job);
+			return;
+		}
+	}
+	application_close(application);
+}
+
+void connection_close(struct connection *connection)
+{
+	if (connection->closing)
+		return;
+	connection->closing = true;
+	if (connection->application) {
+		application_detach(connection->application, connection->fd);
+		if (connection->primary)
+			end_application(connection);
+	}
+	/* Ends the multishot receive and a send that waits for a peer who does not read. */
+	shutdown(connection->fd, SHUT_RDWR);
+}
+
+void connection_drain(struct connection *connection)
+{
+	if (!connection->calls) {
+		connection_close(connection);
+		free_if_done(connection);
+	}
+}
+
+/* ---- replies ---- */
+
+static void send_next(struct connection *connection)
+{
+	struct call *call = connection->replies;
+	struct io_uring_sqe *sqe;
+
+	if (!call || connection->sending)
+		return;
+	sqe = loop_sqe(connection->loop, &connection->send);
+	io_uring_prep_send(sqe, (int)connection->file, call->reply.data + connection->sent,
+	                   call->reply.len - connection->sent, MSG_NOSIGNAL | MSG_WAITALL);
+	sqe->flags |= IOSQE_FIXED_FILE;
+	connection->sending = true;
+}
+
+static void drop_first_reply(struct connection *connection)
+{
+	struct call *call = connection->replies;
+
+	connection->replies = call->next;
+	if (!connection->replies)
+		connection->replies_last = &connection->replies;
+	connection->sent = 0;
+	connection->calls--;
+	loop_call_free(connection->loop, call);
+}
+
+static void drop_replies(struct connection *connection)
+{
+	while (connection->replies)
+		drop_first_reply(connection);
+}
+
+void connection_reply(struct connection *connection, struct call *call)
+{
+	call->next = NULL;
+	*connection->replies_last = call;
+	connection->replies_last = &call->next;
+	if (connection->closing) {
+		if (!connection->sending)
+			drop_replies(connection);
+		free_if_done(connection);
+		return;
+	}
+	send_next(connection);
+}
+
+static void on_sent(struct loop *loop, struct completion *completion, int32_t result,
+                    uint32_t flags)
+{
+	struct connection *connection = container_of(completion, struct connection, send);
+
+	(void)flags;
+	connection->sending = false;
+	if (result <= 0)
+		connection_close(connection);
+	else
+		connection->sent += (size_t)result;
+	if (connection->closing)
+		drop_replies(connection);
+	else if (connection->sent == connection->replies->reply.len)
+		drop_first_reply(connection);
+	send_next(connection);
+	if (loop->stopping)
+		connection_drain(connection);
+	else
+		free_if_done(connection);
+}
+
+/* ---- hello ---- */
+
+static enum err join(struct connection *connection, struct wire_bytes ticket)
+{
+	struct agent *agent = connection->loop->agent;
+
+	if (!ticket.len) {
+		connection->primary = true;
+		return application_new(agent, connection->uid, connection->gid, connection->pid,
+		                       &connection->application);
+	}
+	if (ticket.len != WIRE_TICKET_LEN)
+		return ERROR_PROTOCOL;
+	connection->application =
+		application_join(agent, ticket.data, connection->uid, connection->pid);
+	return connection->application ? ERROR_NONE : ERROR_DENIED;
+}
+
+static enum err hello(struct connection *connection, struct call *call,
+                      struct wire_hello_reply *reply)
+{
+	struct wire_hello_request request;
+	enum err err;
+
+	if (!wire_decode_hello_request(call->body, &request))
+		return ERROR_PROTOCOL;
+	if (request.version != WIRE_VERSION)
+		return ERROR_NOT_SUPPORTED;
+	if (!state_operational(&call->agent->state))
+		return ERROR_STATE;
+	err = join(connection, request.ticket);
+	if (!err)
+		err = application_attach(connection->application, connection->fd);
+	if (err)
+		return err;
+	reply->version = WIRE_VERSION;
+	reply->features = request.features & WIRE_FEATURES;
+	reply->ticket = (struct wire_bytes){connection->application->ticket, WIRE_TICKET_LEN};
+	reply->busy_poll_us = call->agent->config->agent.busy_poll_us;
+	return ERROR_NONE;
+}
+
+static void answer_hello(struct connection *connection, struct call *call)
+{
+	struct wire_hello_reply reply = {0};
+	struct wire_frame_header header = call->header;
+	enum err err = hello(connection, call, &reply);
+	size_t offset;
+
+	header.flags = WIRE_FRAME_REPLY;
+	header.status = (uint32_t)err_ckr(err);
+	offset = wire_frame_begin(&call->reply, &header);
+	if (!err)
+		wire_encode_hello_reply(&call->reply, &reply);
+	wire_frame_finish(&call->reply, offset);
+	connection_reply(connection, call);
+}
+
+/* ---- requests ---- */
+
+static bool header_valid(const struct connection *connection,
+                         const struct wire_frame_header *header)
+{
+	if (header->flags || header->status || header->body_len > wire_frame_limit(header->opcode))
+		return false;
+	return connection->application || dispatch_needs_no_hello(header->opcode);
+}
+
+/* Runs one whole frame. False when the connection is to be closed. */
+static bool run_frame(struct connection *connection, const struct wire_frame_header *header,
+                      const uint8_t *body)
+{
+	struct call *call;
+
+	if (connection->calls >= CONNECTION_CALLS_MAX)
+		return false;
+	call = loop_call_new(connection->loop);
+	if (!call)
+		return false;
+	connection->calls++;
+	call->connection = connection;
+	call->application = connection->application;
+	call->header = *header;
+	call->body = (struct wire_bytes){body, header->body_len};
+	if (!connection->application && header->opcode == WIRE_OPCODE_hello)
+		answer_hello(connection, call);
+	else
+		loop_run_call(connection->loop, call);
+	return true;
+}
+
+/*
+ * Runs the whole frames at the front of `octets`. Returns how many octets it took, or SIZE_MAX when
+ * the client broke the protocol. *wanted_len is the length of the frame that is not whole yet,
+ * header included, or 0 while that is unknown.
+ */
+static size_t run_frames(struct connection *connection, struct wire_bytes octets,
+                         size_t *wanted_len)
+{
+	struct wire_frame_header header;
+	size_t at = 0;
+
+	*wanted_len = 0;
+	while (octets.len - at >= WIRE_FRAME_HEADER_LEN && !connection->closing) {
+		wire_frame_parse(&header, octets.data + at);
+		if (!header_valid(connection, &header))
+			return SIZE_MAX;
+		*wanted_len = WIRE_FRAME_HEADER_LEN + (size_t)header.body_len;
+		if (octets.len - at < *wanted_len)
+			return at;
+		if (!run_frame(connection, &header, octets.data + at + WIRE_FRAME_HEADER_LEN))
+			return SIZE_MAX;
+		at += *wanted_len;
+		*wanted_len = 0;
+	}
+	return at;
+}
+
+/* Bulk data is a client's, not a key: above a control frame it need not be in locked memory, only
+ * wiped. */
+static bool keep_partial(struct connection *connection, struct wire_bytes rest, size_t wanted_len)
+{
+	const size_t control_len = WIRE_CONTROL_LIMIT + WIRE_FRAME_HEADER_LEN;
+	bool bulk = wanted_len > control_len;
+
+	if (!rest.len)
+		return true;
+	wire_buffer_init(&connection->partial,
+	                 bulk ? WIRE_BULK_LIMIT + WIRE_FRAME_HEADER_LEN : control_len,
+	                 bulk ? NULL : &slots_wire_allocator);
+	wire_put_raw(&connection->partial, rest.data, rest.len);
+	return !connection->partial.failed;
+}
+
+static size_t partial_wanted(const struct connection *connection)
+{
+	struct wire_frame_header header;
+
+	if (connection->partial.len < WIRE_FRAME_HEADER_LEN)
+		return WIRE_FRAME_HEADER_LEN;
+	wire_frame_parse(&header, connection->partial.data);
+	return WIRE_FRAME_HEADER_LEN + (size_t)header.body_len;
+}
+
+/*
+ * Completes the partial frame from the front of `octets` and runs it. Octets beyond the frame stay
+ * in `octets`. False when the client broke the protocol.
+ */
+static bool complete_partial(struct connection *connection, struct wire_bytes *octets)
+{
+	size_t wanted_len, taken;
+
+	while (octets->len && connection->partial.len) {
+		size_t missing = partial_wanted(connection) - connection->partial.len;
+		size_t now = missing < octets->len ? missing : octets->len;
+		struct wire_bytes whole;
+
+		wire_put_raw(&connection->partial, octets->data, now);
+		octets->data += now;
+		octets->len -= now;
+		if (connection->partial.failed)
+			return false;
+		whole = (struct wire_bytes){connection->partial.data, connection->partial.len};
+		taken = run_frames(connection, whole, &wanted_len);
+		if (taken == SIZE_MAX)
+			return false;
+		if (taken) {
+			wire_buffer_free(&connection->partial);
+		} else if (wanted_len > WIRE_CONTROL_LIMIT + WIRE_FRAME_HEADER_LEN &&
+		           connection->partial.allocator) {
+			/* Only now is it known to be bulk. */
+			struct wire_buffer control = connection->partial;
+			bool kept = keep_partial(connection, whole, wanted_len);
+
+			wire_buffer_free(&control);
+			if (!kept)
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool take_octets(struct connection *connection, struct wire_bytes octets)
+{
+	size_t wanted_len, taken;
+
+	if (!complete_partial(connection, &octets))
+		return false;
+	if (!octets.len || connection->closing)
+		return true;
+	taken = run_frames(connection, octets, &wanted_len);
+	if (taken == SIZE_MAX)
+		return false;
+	octets.data += taken;
+	octets.len -= taken;
+	return connection->closing || keep_partial(connection, octets, wanted_len);
+}
+
+static void arm_receive(struct connection *connection)
+{
+	struct io_uring_sqe *sqe = loop_sqe(connection->loop, &connection->receive);
+
+	io_uring_prep_recv_multishot(sqe, (int)connection->file, NULL, 0, 0);
+	sqe->flags |= IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
+	sqe->buf_group = 0;
+	connection->receiving = true;
+}
+
+static void on_received(struct loop *loop, struct completion *completion, int32_t result,
+                        uint32_t flags)
+{
+	struct connection *connection = container_of(completion, struct connection, receive);
+
+	if (!(flags & IORING_CQE_F_MORE))
+		connection->receiving = false;
+	if (flags & IORING_CQE_F_BUFFER) {
+		uint16_t id = (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT);
+		struct wire_bytes octets = {loop->buffers + (size_t)id * LOOP_BUFFER_LEN, 0};
+
+		if (result > 0 && !connection->closing) {
+			octets.len = (size_t)result;
+			if (!take_octets(connection, octets))
+				connection_close(connection);
+		}
+		loop_recycle_buffer(loop, id, result > 0 ? (size_t)result : 0);
+	}
+	/* No buffer was free: there is one again by now, since calls give them back at once. */
+	if (result <= 0 && result != -ENOBUFS)
+		connection_close(connection);
+	if (!connection->receiving && !connection->closing)
+		arm_receive(connection);
+	free_if_done(connection);
+}
+
+/* ---- opening ---- */
+
+static bool peer_allowed(const struct connection *connection, const struct config *config)
+{
+	gid_t groups[PEER_GROUPS_MAX + 1];
+	socklen_t groups_len = PEER_GROUPS_MAX * sizeof(groups[0]);
+	size_t count = 0;
+
+	/* More groups than fit: only the primary one counts, which can only refuse. */
+	if (!getsockopt(connection->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &groups_len))
+		count = groups_len / sizeof(groups[0]);
+	groups[count++] = connection->gid;
+	return config_allows_peer(config, connection->uid, groups, count);
+}
+
+static bool identify_peer(struct connection *connection)
+{
+	struct ucred peer;
+	socklen_t peer_len = sizeof(peer);
+
+	if (getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len))
+		return false;
+	connection->uid = peer.uid;
+	connection->gid = peer.gid;
+	connection->pid = peer.pid;
+	return true;
+}
+
+/* A number among the registered files, or LOOP_FILES when all are taken. */
+static uint32_t find_file(struct loop *loop)
+{
+	for (uint32_t i = 0; i < LOOP_FILES; i++) {
+		uint32_t at = (loop->next_file + i) % LOOP_FILES;
+
+		if (!loop->file_used[at]) {
+			loop->next_file = at + 1;
+			return at;
+		}
+	}
+	return LOOP_FILES;
+}
+
+static bool register_file(struct connection *connection)
+{
+	struct loop *loop = connection->loop;
+
+	connection->file = find_file(loop);
+	if (connection->file == LOOP_FILES)
+		return false;
+	if (io_uring_register_files_update(&loop->ring, connection->file, &connection->fd, 1) != 1)
+		return false;
+	loop->file_used[connection->file] = 1;
+	return true;
+}
+
+static const char *prepare(struct connection *connection)
+{
+	if (!identify_peer(connection))
+		return "its identity cannot be read";
+	if (!peer_allowed(connection, connection->loop->agent->config))
+		return "it is not among [security].allowed_uids and allowed_gids";
+	if (!register_file(connection))
+		return "too many connections";
+	return NULL;
+}
+
+void connection_open(struct loop *loop, int fd)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+	const char *refusal = "out of memory";
+
+	if (connection) {
+		connection->loop = loop;
+		connection->fd = fd;
+		refusal = prepare(connection);
+	}
+	if (refusal) {
+		log_warning("connection of uid %d, pid %d refused: %s",
+		            connection ? (int)connection->uid : -1,
+		            connection ? (int)connection->pid : -1, refusal);
+		free(connection);
+		close(fd);
+		return;
+	}
+	connection->receive.handler = on_received;
+	connection->send.handler = on_sent;
+	connection->replies_last = &connection->replies;
+	connection->next = loop->connections;
+	if (loop->connections)
+		loop->connections->previous = connection;
+	loop->connections = connection;
+	loop->connection_count++;
+	arm_receive(connection);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One client's socket: from octets to frames, hello, and replies back. Belongs to one loop; no
+ * other thread touches it.
+ */
+#ifndef AGENT_CONNECTION_H
+#define AGENT_CONNECTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "application.h"
+#include "call.h"
+#include "completion.h"
+
+/* More requests than this without reading replies is not a client. */
+#define CONNECTION_CALLS_MAX 64u
+
+struct connection {
+	struct loop *loop;
+	int fd;
+	uint32_t file; /* its number among the ring's registered files */
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+	struct application *application; /* NULL before hello */
+	bool primary;   /* began the application: closing it ends the application */
+	bool receiving; /* a receive is armed */
+	bool sending;
+	bool closing;
+	unsigned int calls;         /* calls that have not been answered yet */
+	struct wire_buffer partial; /* a frame that has not arrived whole */
+	struct completion receive, send;
+	size_t sent; /* of the first reply */
+	struct call *replies, **replies_last;
+	struct connection *next, *previous;
+};
+
+/* Takes over an accepted descriptor: checks the peer, arms the receive. Closes it when the peer may
+ * not connect. */
+void connection_open(struct loop *loop, int fd);
+/* Queues the call's reply; the call is freed when it has been sent or the connection is gone. */
+void connection_reply(struct connection *connection, struct call *call);
+/* Ends it: no more receiving; it is freed when its last call is done. */
+void connection_close(struct connection *connection);
+/* Closes it if no call is in flight, else after the last reply: for the drain. */
+void connection_drain(struct connection *connection);
+
+#endif

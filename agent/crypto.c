@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The library context, its fetched algorithms, and the three things that every room needs: random
+ * octets, sealing, and deriving a key from a PIN.
+ */
+#include "crypto.h"
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <openssl/provider.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "drbg.h"
+#include "log.h"
+
+#define NONCE_LEN 12u
+#define TAG_LEN   16u
+
+_Static_assert(NONCE_LEN + TAG_LEN == CRYPTO_SEAL_OVERHEAD, "crypto.h says what sealing adds");
+
+static const char *const digest_names[DIGEST_COUNT] = {
+	[DIGEST_SHA1] = "SHA1",         [DIGEST_SHA224] = "SHA224",
+	[DIGEST_SHA256] = "SHA256",     [DIGEST_SHA384] = "SHA384",
+	[DIGEST_SHA512] = "SHA512",     [DIGEST_SHA3_224] = "SHA3-224",
+	[DIGEST_SHA3_256] = "SHA3-256", [DIGEST_SHA3_384] = "SHA3-384",
+	[DIGEST_SHA3_512] = "SHA3-512",
+};
+
+/* "%u" is the key's length in bits. */
+static const char *const cipher_names[CIPHER_COUNT] = {
+	[CIPHER_AES_ECB] = "ECB", [CIPHER_AES_CBC] = "CBC",   [CIPHER_AES_CTR] = "CTR",
+	[CIPHER_AES_GCM] = "GCM", [CIPHER_AES_WRAP] = "WRAP", [CIPHER_AES_WRAP_PAD] = "WRAP-PAD",
+};
+
+static bool fetch_digests(struct crypto *crypto)
+{
+	for (int i = DIGEST_NONE + 1; i < DIGEST_COUNT; i++) {
+		crypto->digests[i] =
+			EVP_MD_fetch(crypto->library, digest_names[i], crypto->properties);
+		if (!crypto->digests[i])
+			return false;
+	}
+	return true;
+}
+
+static bool fetch_ciphers(struct crypto *crypto)
+{
+	char name[24];
+
+	for (int i = 0; i < CIPHER_COUNT; i++) {
+		for (unsigned int j = 0; j < 3; j++) {
+			snprintf(name, sizeof(name), "AES-%u-%s", 128 + 64 * j, cipher_names[i]);
+			crypto->ciphers[i][j] =
+				EVP_CIPHER_fetch(crypto->library, name, crypto->properties);
+			if (!crypto->ciphers[i][j])
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool fetch_all(struct crypto *crypto)
+{
+	crypto->hmac = EVP_MAC_fetch(crypto->library, "HMAC", crypto->properties);
+	crypto->pbkdf2 = EVP_KDF_fetch(crypto->library, "PBKDF2", crypto->properties);
+	return crypto->hmac && crypto->pbkdf2 && fetch_digests(crypto) && fetch_ciphers(crypto);
+}
+
+static int fill(struct crypto *crypto, char *error, size_t error_len)
+{
+	crypto->library = OSSL_LIB_CTX_new();
+	if (crypto->library)
+		crypto->default_provider = OSSL_PROVIDER_load(crypto->library, "default");
+	if (!crypto->default_provider) {
+		snprintf(error, error_len, "OpenSSL's default provider cannot be loaded");
+		return -1;
+	}
+	if (drbg_install(&crypto->drbg, crypto->library, &crypto->entropy_provider, crypto->state,
+	                 error, error_len))
+		return -1;
+	if (fetch_all(crypto))
+		return 0;
+	snprintf(error, error_len, "OpenSSL lacks an algorithm that the module needs");
+	return -1;
+}
+
+int crypto_open(struct crypto **out, struct state *state, char *error, size_t error_len)
+{
+	struct crypto *crypto = calloc(1, sizeof(*crypto));
+
+	if (!crypto) {
+		snprintf(error, error_len, "out of memory");
+		return -1;
+	}
+	crypto->state = state;
+	if (fill(crypto, error, error_len)) {
+		crypto_log_errors("start");
+		crypto_close(crypto);
+		return -1;
+	}
+	*out = crypto;
+	return 0;
+}
+
+void crypto_close(struct crypto *crypto)
+{
+	if (!crypto)
+		return;
+	for (int i = 0; i < DIGEST_COUNT; i++)
+		EVP_MD_free(crypto->digests[i]);
+	for (int i = 0; i < CIPHER_COUNT * 3; i++)
+		EVP_CIPHER_free(crypto->ciphers[i / 3][i % 3]);
+	EVP_MAC_free(crypto->hmac);
+	EVP_KDF_free(crypto->pbkdf2);
+	if (crypto->entropy_provider)
+		OSSL_PROVIDER_unload(crypto->entropy_provider);
+	if (crypto->default_provider)
+		OSSL_PROVIDER_unload(crypto->default_provider);
+	OSSL_LIB_CTX_free(crypto->library);
+	drbg_free(crypto->drbg);
+	free(crypto);
+}
+
+void crypto_log_errors(const char *what)
+{
+	unsigned long code = ERR_peek_last_error();
+	char text[160];
+
+	if (!code)
+		return;
+	ERR_error_string_n(code, text, sizeof(text));
+	ERR_clear_error();
+	log_info("%s: %s", what, text);
+}
+
+enum err crypto_random(struct crypto *crypto, void *octets, size_t len)
+{
+	if (RAND_priv_bytes_ex(crypto->library, octets, len, 0) == 1) /* lint: our own context */
+		return ERROR_NONE;
+	ERR_clear_error();
+	wire_wipe(octets, len);
+	return ERROR_RANDOM;
+}
+
+const EVP_MD *crypto_md(const struct crypto *crypto, enum crypto_digest digest)
+{
+	return crypto->digests[digest];
+}
+
+const char *crypto_digest_name(enum crypto_digest digest)
+{
+	return digest_names[digest];
+}
+
+const EVP_CIPHER *crypto_cipher(const struct crypto *crypto, enum crypto_cipher cipher,
+                                size_t key_len)
+{
+	if (key_len != 16 && key_len != 24 && key_len != 32)
+		return NULL;
+	return crypto->ciphers[cipher][key_len / 8 - 2];
+}
+
+/* ---- sealing ---- */
+
+static bool seal(EVP_CIPHER_CTX *cipher, const struct crypto *crypto, const uint8_t *key,
+                 struct wire_bytes aad, struct wire_bytes in, uint8_t *out)
+{
+	uint8_t *body = out + NONCE_LEN;
+	int len, more = 0;
+
+	if (in.len > INT32_MAX || aad.len > INT32_MAX)
+		return false;
+	return EVP_EncryptInit_ex2(cipher, crypto_cipher(crypto, CIPHER_AES_GCM, CRYPTO_KEY_LEN),
+	                           key, out, NULL) &&
+	       EVP_EncryptUpdate(cipher, NULL, &len, aad.data, (int)aad.len) &&
+	       EVP_EncryptUpdate(cipher, body, &len, in.data, (int)in.len) &&
+	       EVP_EncryptFinal_ex(cipher, body + len, &more) &&
+	       (size_t)len + (size_t)more == in.len &&
+	       EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, TAG_LEN, body + in.len);
+}
+
+enum err crypto_seal(struct crypto *crypto, const uint8_t key[CRYPTO_KEY_LEN],
+                     struct wire_bytes aad, struct wire_bytes in, uint8_t *out)
+{
+	EVP_CIPHER_CTX *cipher;
+	enum err err;
+
+	err = crypto_random(crypto, out, NONCE_LEN);
+	if (err)
+		return err;
+	cipher = EVP_CIPHER_CTX_new();
+	if (!cipher)
+		return ERROR_MEMORY;
+	err = seal(cipher, crypto, key, aad, in, out) ? ERROR_NONE : ERROR_CRYPTO;
+	EVP_CIPHER_CTX_free(cipher);
+	return err;
+}
+
+static bool unseal(EVP_CIPHER_CTX *cipher, const struct crypto *crypto, const uint8_t *key,
+                   struct wire_bytes aad, struct wire_bytes in, uint8_t *out)
+{
+	size_t body_len = in.len - CRYPTO_SEAL_OVERHEAD;
+	const uint8_t *body = in.data + NONCE_LEN;
+	uint8_t tag[TAG_LEN];
+	int len, more = 0;
+
+	if (body_len > INT32_MAX || aad.len > INT32_MAX)
+		return false;
+	memcpy(tag, body + body_len, TAG_LEN);
+	return EVP_DecryptInit_ex2(cipher, crypto_cipher(crypto, CIPHER_AES_GCM, CRYPTO_KEY_LEN),
+	                           key, in.data, NULL) &&
+	       EVP_DecryptUpdate(cipher, NULL, &len, aad.data, (int)aad.len) &&
+	       EVP_DecryptUpdate(cipher, out, &len, body, (int)body_len) &&
+	       EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, TAG_LEN, tag) &&
+	       EVP_DecryptFinal_ex(cipher, out + len, &more) > 0;
+}
+
+enum err crypto_open_sealed(struct crypto *crypto, const uint8_t key[CRYPTO_KEY_LEN],
+                            struct wire_bytes aad, struct wire_bytes in, uint8_t *out)
+{
+	EVP_CIPHER_CTX *cipher;
+	bool opened;
+
+	if (in.len < CRYPTO_SEAL_OVERHEAD)
+		return ERROR_STORE_CORRUPT;
+	cipher = EVP_CIPHER_CTX_new();
+	if (!cipher)
+		return ERROR_MEMORY;
+	opened = unseal(cipher, crypto, key, aad, in, out);
+	EVP_CIPHER_CTX_free(cipher);
+	if (opened)
+		return ERROR_NONE;
+	ERR_clear_error();
+	wire_wipe(out, in.len - CRYPTO_SEAL_OVERHEAD);
+	return ERROR_STORE_CORRUPT;
+}
+
+enum err crypto_pbkdf2(struct crypto *crypto, struct wire_bytes pin, struct wire_bytes salt,
+                       uint64_t iterations, uint8_t key[CRYPTO_KEY_LEN])
+{
+	OSSL_PARAM parameters[] = {
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PASSWORD,
+	                                          (void *)(uintptr_t)pin.data, pin.len),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)salt.data,
+	                                          salt.len),
+		OSSL_PARAM_construct_uint64(OSSL_KDF_PARAM_ITER, &iterations),
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST,
+	                                         (char *)(uintptr_t) "SHA256", 0),
+		OSSL_PARAM_construct_end(),
+	};
+	EVP_KDF_CTX *kdf = EVP_KDF_CTX_new(crypto->pbkdf2);
+	int done;
+
+	if (!kdf)
+		return ERROR_MEMORY;
+	done = EVP_KDF_derive(kdf, key, CRYPTO_KEY_LEN, parameters);
+	EVP_KDF_CTX_free(kdf);
+	if (done == 1)
+		return ERROR_NONE;
+	crypto_log_errors("PBKDF2");
+	wire_wipe(key, CRYPTO_KEY_LEN);
+	return ERROR_CRYPTO;
+}

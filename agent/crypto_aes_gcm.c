@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * AES-GCM with the caller's IV. Encryption streams. Decryption gathers the ciphertext and opens it
+ * at the end, so that no octet of plaintext leaves before the tag is verified.
+ */
+#include "crypto_key.h"
+#include "crypto_methods.h"
+
+#define IV_MAX        128u /* OpenSSL's limit */
+#define IV_USUAL      12u
+#define TAG_MAX       16u
+#define TAG_USUAL_MIN 12u
+
+struct gcm {
+	EVP_CIPHER_CTX *context;
+	size_t tag_len;
+};
+
+/* SP 800-38D §5.2.1.2: 96 to 128 bits; 32 and 64 for the applications that it allows. */
+static bool tag_allowed(uint64_t bits)
+{
+	return bits == 32 || bits == 64 ||
+	       (bits % 8 == 0 && bits >= 8 * TAG_USUAL_MIN && bits <= 8 * TAG_MAX);
+}
+
+static enum err read_parameter(const struct wire_mechanism *parameter,
+                               struct wire_gcm_parameter *record)
+{
+	if (!wire_decode_gcm_parameter(parameter->parameter, record) || !record->iv.len ||
+	    record->iv.len > IV_MAX || !tag_allowed(record->tag_bits))
+		return ERROR_MECHANISM_PARAMETER;
+	return ERROR_NONE;
+}
+
+static bool set_up(struct operation *operation, const struct wire_gcm_parameter *record)
+{
+	struct gcm *gcm = operation->state;
+	struct wire_bytes key = crypto_key_secret(operation->key);
+	const EVP_CIPHER *cipher = crypto_cipher(operation->crypto, CIPHER_AES_GCM, key.len);
+	int encrypt = operation->kind == OPERATION_ENCRYPT;
+	int len;
+
+	if (record->iv.len != IV_USUAL) {
+		if (!EVP_CipherInit_ex2(gcm->context, cipher, NULL, NULL, encrypt, NULL) ||
+		    EVP_CIPHER_CTX_ctrl(gcm->context, EVP_CTRL_AEAD_SET_IVLEN, (int)record->iv.len,
+		                        NULL) <= 0)
+			return false;
+		cipher = NULL;
+	}
+	return EVP_CipherInit_ex2(gcm->context, cipher, key.data, record->iv.data, encrypt, NULL) &&
+	       (!record->aad.len ||
+	        EVP_CipherUpdate(gcm->context, NULL, &len, record->aad.data, (int)record->aad.len));
+}
+
+static enum err start(struct operation *operation, const struct wire_mechanism *parameter)
+{
+	struct gcm *gcm = operation->state;
+	struct wire_gcm_parameter record;
+	enum err err = read_parameter(parameter, &record);
+
+	if (err)
+		return err;
+	operation->gathers = operation->kind == OPERATION_DECRYPT;
+	gcm->tag_len = record.tag_bits / 8;
+	gcm->context = EVP_CIPHER_CTX_new();
+	if (!gcm->context)
+		return ERROR_MEMORY;
+	return set_up(operation, &record) ? ERROR_NONE : ERROR_CRYPTO;
+}
+
+static enum err update(struct operation *operation, struct wire_bytes data, uint8_t *out,
+                       size_t *out_len)
+{
+	struct gcm *gcm = operation->state;
+	int len = 0;
+
+	if (data.len && !EVP_CipherUpdate(gcm->context, out, &len, data.data, (int)data.len))
+		return ERROR_CRYPTO;
+	*out_len = (size_t)len;
+	return ERROR_NONE;
+}
+
+static enum err finish(struct operation *operation, uint8_t *out, size_t *out_len)
+{
+	struct gcm *gcm = operation->state;
+	uint8_t nothing[TAG_MAX];
+	int len = 0;
+
+	if (!EVP_CipherFinal_ex(gcm->context, nothing, &len) ||
+	    EVP_CIPHER_CTX_ctrl(gcm->context, EVP_CTRL_AEAD_GET_TAG, (int)gcm->tag_len, out) <= 0)
+		return ERROR_CRYPTO;
+	*out_len = gcm->tag_len;
+	return ERROR_NONE;
+}
+
+/* The caller wipes `out` when the tag is wrong. */
+static enum err open_sealed(struct operation *operation, struct wire_bytes data, uint8_t *out,
+                            size_t *out_len)
+{
+	struct gcm *gcm = operation->state;
+	struct wire_bytes sealed = data;
+	uint8_t nothing[TAG_MAX];
+	int len = 0;
+	enum err err;
+
+	if (data.len < gcm->tag_len)
+		return ERROR_ENCRYPTED_DATA_LENGTH;
+	sealed.len -= gcm->tag_len;
+	if (EVP_CIPHER_CTX_ctrl(gcm->context, EVP_CTRL_AEAD_SET_TAG, (int)gcm->tag_len,
+	                        (void *)(data.data + sealed.len)) <= 0)
+		return ERROR_CRYPTO;
+	err = update(operation, sealed, out, out_len);
+	if (!err && !EVP_CipherFinal_ex(gcm->context, nothing, &len))
+		err = ERROR_ENCRYPTED_DATA;
+	return err;
+}
+
+static enum err seal(struct operation *operation, struct wire_bytes data, uint8_t *out,
+                     size_t *out_len)
+{
+	size_t tag_len = 0;
+	enum err err = update(operation, data, out, out_len);
+
+	if (!err)
+		err = finish(operation, out + *out_len, &tag_len);
+	*out_len += tag_len;
+	return err;
+}
+
+/* Runs once in an operation's life: the lengths are exact, so a small buffer is seen before. */
+static enum err produce(struct operation *operation, struct wire_bytes data, uint8_t *out,
+                        size_t *out_len)
+{
+	if (operation->kind == OPERATION_DECRYPT)
+		return open_sealed(operation, data, out, out_len);
+	return seal(operation, data, out, out_len);
+}
+
+static size_t output_max(const struct operation *operation, size_t data_len,
+                         enum operation_step step)
+{
+	const struct gcm *gcm = operation->state;
+
+	if (operation->kind == OPERATION_DECRYPT)
+		return data_len < gcm->tag_len ? 0 : data_len - gcm->tag_len;
+	if (step == STEP_UPDATE)
+		return data_len;
+	return (step == STEP_ONCE ? data_len : 0) + gcm->tag_len;
+}
+
+static void stop(struct operation *operation)
+{
+	struct gcm *gcm = operation->state;
+
+	EVP_CIPHER_CTX_free(gcm->context);
+}
+
+const struct operation_methods crypto_aes_gcm_methods = {
+	.state_len = sizeof(struct gcm),
+	.start = start,
+	.produce = produce,
+	.update = update,
+	.finish = finish,
+	.output_max = output_max,
+	.stop = stop,
+};

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Signatures on elliptic curves: ECDSA, whose signatures are r || s at the length of the curve's
+ * order, and pure Ed25519. Keys and curves are crypto_key.h's.
+ */
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <string.h>
+
+#include "crypto_key.h"
+#include "crypto_methods.h"
+
+#define DER_MAX     160u /* SEQUENCE of two INTEGERs of P-521 */
+#define ED25519_SIG 64u
+
+struct ec {
+	EVP_PKEY *pkey;    /* borrowed from the key */
+	size_t scalar_len; /* half a signature */
+};
+
+static enum err start(struct operation *operation, const struct wire_mechanism *parameter)
+{
+	struct ec *ec = operation->state;
+	const struct crypto_curve *curve;
+	enum err err = crypto_key_get(operation->crypto, operation->key, &ec->pkey);
+
+	(void)parameter;
+	if (err)
+		return err;
+	curve = crypto_curve_of(ec->pkey);
+	if (!curve)
+		return ERROR_KEY_TYPE;
+	ec->scalar_len = curve->field_len;
+	return ERROR_NONE;
+}
+
+static size_t output_max(const struct operation *operation, size_t data_len,
+                         enum operation_step step)
+{
+	const struct ec *ec = operation->state;
+
+	(void)data_len;
+	(void)step;
+	return 2 * ec->scalar_len;
+}
+
+/* ---- ECDSA ---- */
+
+static EVP_PKEY_CTX *new_context(const struct operation *operation)
+{
+	const struct ec *ec = operation->state;
+
+	return EVP_PKEY_CTX_new_from_pkey(operation->crypto->library, ec->pkey,
+	                                  operation->crypto->properties);
+}
+
+static bool from_der(const uint8_t *der, size_t der_len, uint8_t *out, size_t scalar_len)
+{
+	ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &der, (long)der_len);
+	bool good;
+
+	if (!signature)
+		return false;
+	good = BN_bn2binpad(ECDSA_SIG_get0_r(signature), out, (int)scalar_len) >= 0 &&
+	       BN_bn2binpad(ECDSA_SIG_get0_s(signature), out + scalar_len, (int)scalar_len) >= 0;
+	ECDSA_SIG_free(signature);
+	return good;
+}
+
+static bool to_der(struct wire_bytes in, uint8_t der[DER_MAX], size_t *der_len)
+{
+	ECDSA_SIG *signature = ECDSA_SIG_new();
+	int half = (int)(in.len / 2);
+	BIGNUM *r = BN_bin2bn(in.data, half, NULL);
+	BIGNUM *s = BN_bin2bn(in.data + half, half, NULL);
+	int len = -1;
+
+	if (signature && r && s && ECDSA_SIG_set0(signature, r, s)) {
+		r = NULL;
+		s = NULL;
+		len = i2d_ECDSA_SIG(signature, NULL);
+		if (len > 0 && (size_t)len <= DER_MAX)
+			len = i2d_ECDSA_SIG(signature, &der);
+	}
+	BN_free(r);
+	BN_free(s);
+	ECDSA_SIG_free(signature);
+	*der_len = len > 0 ? (size_t)len : 0;
+	return len > 0;
+}
+
+static enum err ecdsa_sign(struct operation *operation, struct wire_bytes message, uint8_t *out,
+                           size_t *out_len)
+{
+	struct ec *ec = operation->state;
+	EVP_PKEY_CTX *context;
+	uint8_t der[DER_MAX];
+	size_t der_len = sizeof(der);
+	enum err err = ERROR_CRYPTO;
+
+	if (!message.len)
+		return ERROR_DATA_LENGTH;
+	context = new_context(operation);
+	if (context && EVP_PKEY_sign_init(context) > 0 &&
+	    EVP_PKEY_sign(context, der, &der_len, message.data, message.len) > 0 &&
+	    from_der(der, der_len, out, ec->scalar_len)) {
+		*out_len = 2 * ec->scalar_len;
+		err = ERROR_NONE;
+	}
+	EVP_PKEY_CTX_free(context);
+	return err;
+}
+
+static enum err ecdsa_verify(struct operation *operation, struct wire_bytes message,
+                             struct wire_bytes signature)
+{
+	struct ec *ec = operation->state;
+	EVP_PKEY_CTX *context;
+	uint8_t der[DER_MAX];
+	size_t der_len;
+	enum err err = ERROR_CRYPTO;
+
+	if (!message.len)
+		return ERROR_DATA_LENGTH;
+	if (signature.len != 2 * ec->scalar_len)
+		return ERROR_SIGNATURE_LENGTH;
+	context = new_context(operation);
+	if (context && to_der(signature, der, &der_len) && EVP_PKEY_verify_init(context) > 0) {
+		err = EVP_PKEY_verify(context, der, der_len, message.data, message.len) == 1
+		              ? ERROR_NONE
+		              : ERROR_SIGNATURE;
+		ERR_clear_error();
+	}
+	EVP_PKEY_CTX_free(context);
+	return err;
+}
+
+/* ---- EdDSA ---- */
+
+typedef int edwards_init(EVP_MD_CTX *, EVP_PKEY_CTX **, const char *, OSSL_LIB_CTX *, const char *,
+                         EVP_PKEY *, const OSSL_PARAM *);
+
+static EVP_MD_CTX *new_edwards(const struct operation *operation, edwards_init *init)
+{
+	const struct ec *ec = operation->state;
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+	if (context && init(context, NULL, NULL, operation->crypto->library,
+	                    operation->crypto->properties, ec->pkey, NULL) > 0)
+		return context;
+	EVP_MD_CTX_free(context);
+	return NULL;
+}
+
+static enum err eddsa_sign(struct operation *operation, struct wire_bytes message, uint8_t *out,
+                           size_t *out_len)
+{
+	EVP_MD_CTX *context = new_edwards(operation, EVP_DigestSignInit_ex);
+	size_t len = ED25519_SIG;
+	enum err err = ERROR_CRYPTO;
+
+	if (context && EVP_DigestSign(context, out, &len, message.data, message.len) > 0) {
+		*out_len = len;
+		err = ERROR_NONE;
+	}
+	EVP_MD_CTX_free(context);
+	return err;
+}
+
+static enum err eddsa_verify(struct operation *operation, struct wire_bytes message,
+                             struct wire_bytes signature)
+{
+	EVP_MD_CTX *context;
+	enum err err = ERROR_CRYPTO;
+
+	if (signature.len != ED25519_SIG)
+		return ERROR_SIGNATURE_LENGTH;
+	context = new_edwards(operation, EVP_DigestVerifyInit_ex);
+	if (context) {
+		err = EVP_DigestVerify(context, signature.data, signature.len, message.data,
+		                       message.len) == 1
+		              ? ERROR_NONE
+		              : ERROR_SIGNATURE;
+		ERR_clear_error();
+	}
+	EVP_MD_CTX_free(context);
+	return err;
+}
+
+const struct operation_methods crypto_ecdsa_methods = {
+	.state_len = sizeof(struct ec),
+	.start = start,
+	.produce = ecdsa_sign,
+	.verify = ecdsa_verify,
+	.output_max = output_max,
+};
+
+const struct operation_methods crypto_eddsa_methods = {
+	.state_len = sizeof(struct ec),
+	.start = start,
+	.produce = eddsa_sign,
+	.verify = eddsa_verify,
+	.output_max = output_max,
+};

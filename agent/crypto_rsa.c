@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * RSA: PKCS#1 v1.5 and PSS signatures, PKCS#1 v1.5 and OAEP encryption. The message comes hashed or
+ * raw (operation.c); here are the limits of lengths, the parameters, and OpenSSL's calls.
+ */
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/params.h>
+#include <openssl/rsa.h>
+#include <string.h>
+
+#include "crypto_key.h"
+#include "crypto_methods.h"
+
+#define PKCS1_OVERHEAD 11u
+#define NAME_LEN       16u
+#define PARAMS_MAX     6u
+
+struct rsa {
+	EVP_PKEY *pkey; /* borrowed from the key */
+	size_t len;     /* octets of the modulus */
+	enum wire_shape shape;
+	enum crypto_digest hash, mgf;
+	int salt_len;
+	struct wire_buffer label;
+};
+
+/* OpenSSL's parameters want writable strings, so they get their own. */
+struct rsa_params {
+	char hash[NAME_LEN], mgf[NAME_LEN];
+	OSSL_PARAM list[PARAMS_MAX];
+};
+
+typedef EVP_PKEY_CTX *rsa_context;
+
+static void free_context(rsa_context *context)
+{
+	EVP_PKEY_CTX_free(*context);
+}
+#define context_auto __attribute__((cleanup(free_context))) rsa_context
+
+static void name_digest(char name[NAME_LEN], enum crypto_digest digest)
+{
+	const char *text = crypto_digest_name(digest);
+
+	strncpy(name, text ? text : "", NAME_LEN - 1);
+	name[NAME_LEN - 1] = 0;
+}
+
+static size_t digest_len(const struct operation *operation, enum crypto_digest digest)
+{
+	return (size_t)EVP_MD_get_size(crypto_md(operation->crypto, digest));
+}
+
+static enum err take_key(struct operation *operation, const struct wire_mechanism *parameter)
+{
+	struct rsa *rsa = operation->state;
+	enum err err = crypto_key_get(operation->crypto, operation->key, &rsa->pkey);
+
+	if (err)
+		return err;
+	rsa->shape = parameter->shape;
+	rsa->len = (size_t)EVP_PKEY_get_size(rsa->pkey);
+	return ERROR_NONE;
+}
+
+/* ---- signatures ---- */
+
+/* Hash and mask generation agree with each other and with the mechanism, and the salt fits (RFC
+ * 8017 §9.1.1). */
+static enum err read_pss(struct operation *operation, const struct wire_mechanism *parameter)
+{
+	struct rsa *rsa = operation->state;
+	const struct mechanism *mechanism = operation->mechanism;
+	struct wire_pss_parameter record;
+	size_t encoded_len, taken;
+
+	if (!wire_decode_pss_parameter(parameter->parameter, &record))
+		return ERROR_MECHANISM_PARAMETER;
+	rsa->hash = mechanism_digest(record.hash);
+	rsa->mgf = mechanism_mgf(record.mgf);
+	if (rsa->hash == DIGEST_NONE || rsa->mgf != rsa->hash ||
+	    (mechanism->digest != DIGEST_NONE && mechanism->digest != rsa->hash))
+		return ERROR_MECHANISM_PARAMETER;
+	if (rsa->hash == DIGEST_SHA1 && operation->kind == OPERATION_SIGN &&
+	    !(mechanism->needs & NEEDS_SHA1_SIGNING))
+		return ERROR_MECHANISM_PARAMETER;
+	encoded_len = ((size_t)EVP_PKEY_get_bits(rsa->pkey) + 6) / 8;
+	taken = digest_len(operation, rsa->hash) + 2;
+	if (encoded_len < taken || record.salt_len > encoded_len - taken)
+		return ERROR_MECHANISM_PARAMETER;
+	rsa->salt_len = (int)record.salt_len;
+	return ERROR_NONE;
+}
+
+static enum err signature_start(struct operation *operation, const struct wire_mechanism *parameter)
+{
+	struct rsa *rsa = operation->state;
+	enum err err = take_key(operation, parameter);
+
+	if (err)
+		return err;
+	if (rsa->shape == WIRE_SHAPE_pss)
+		return read_pss(operation, parameter);
+	rsa->hash = operation->mechanism->digest;
+	return ERROR_NONE;
+}
+
+static const OSSL_PARAM *signature_params(struct rsa *rsa, struct rsa_params *params)
+{
+	bool pss = rsa->shape == WIRE_SHAPE_pss;
+	OSSL_PARAM *next = params->list;
+
+	name_digest(params->hash, rsa->hash);
+	name_digest(params->mgf, rsa->mgf);
+	if (rsa->hash != DIGEST_NONE)
+		*next++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST,
+		                                           params->hash, 0);
+	*next++ = OSSL_PARAM_construct_utf8_string(
+		OSSL_SIGNATURE_PARAM_PAD_MODE,
+		(char *)(pss ? OSSL_PKEY_RSA_PAD_MODE_PSS : OSSL_PKEY_RSA_PAD_MODE_PKCSV15), 0);
+	if (pss) {
+		*next++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST,
+		                                           params->mgf, 0);
+		*next++ =
+			OSSL_PARAM_construct_int(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, &rsa->salt_len);
+	}
+	*next = OSSL_PARAM_construct_end();
+	return params->list;
+}
+
+/* A message that is not hashed here: at most k - 11 octets, or for PSS just a hash. */
+static enum err check_message(const struct operation *operation, size_t len)
+{
+	const struct rsa *rsa = operation->state;
+
+	if (rsa->shape == WIRE_SHAPE_pss)
+		return len == digest_len(operation, rsa->hash) ? ERROR_NONE : ERROR_DATA_LENGTH;
+	return len <= rsa->len - PKCS1_OVERHEAD ? ERROR_NONE : ERROR_DATA_LENGTH;
+}
+
+static EVP_PKEY_CTX *new_context(const struct operation *operation)
+{
+	const struct rsa *rsa = operation->state;
+
+	return EVP_PKEY_CTX_new_from_pkey(operation->crypto->library, rsa->pkey,
+	                                  operation->crypto->properties);
+}
+
+static enum err sign(struct operation *operation, struct wire_bytes message, uint8_t *out,
+                     size_t *out_len)
+{
+	struct rsa *rsa = operation->state;
+	context_auto context = new_context(operation);
+	struct rsa_params params;
+	size_t len = rsa->len;
+	enum err err;
+
+	err = check_message(operation, message.len);
+	if (err)
+		return err;
+	if (!context || EVP_PKEY_sign_init_ex(context, signature_params(rsa, &params)) <= 0 ||
+	    EVP_PKEY_sign(context, out, &len, message.data, message.len) <= 0)
+		return ERROR_CRYPTO;
+	*out_len = len;
+	return ERROR_NONE;
+}
+
+static enum err verify(struct operation *operation, struct wire_bytes message,
+                       struct wire_bytes signature)
+{
+	struct rsa *rsa = operation->state;
+	context_auto context = new_context(operation);
+	struct rsa_params params;
+	enum err err;
+
+	err = check_message(operation, message.len);
+	if (err)
+		return err;
+	if (signature.len != rsa->len)
+		return ERROR_SIGNATURE_LENGTH;
+	if (!context || EVP_PKEY_verify_init_ex(context, signature_params(rsa, &params)) <= 0)
+		return ERROR_CRYPTO;
+	if (EVP_PKEY_verify(context, signature.data, signature.len, message.data, message.len) == 1)
+		return ERROR_NONE;
+	ERR_clear_error();
+	return ERROR_SIGNATURE;
+}
+
+static size_t signature_max(const struct operation *operation, size_t data_len,
+                            enum operation_step step)
+{
+	const struct rsa *rsa = operation->state;
+
+	(void)data_len;
+	(void)step;
+	return rsa->len;
+}
+
+/* ---- encryption ---- */
+
+/* The two hashes may differ: Java's OAEP has MGF1 with SHA-1 beside any hash. */
+static enum err read_oaep(struct operation *operation, const struct wire_mechanism *parameter)
+{
+	struct rsa *rsa = operation->state;
+	struct wire_oaep_parameter record;
+
+	if (!wire_decode_oaep_parameter(parameter->parameter, &record))
+		return ERROR_MECHANISM_PARAMETER;
+	rsa->hash = mechanism_digest(record.hash);
+	rsa->mgf = mechanism_mgf(record.mgf);
+	if (rsa->hash == DIGEST_NONE || rsa->mgf == DIGEST_NONE)
+		return ERROR_MECHANISM_PARAMETER;
+	if (record.source != CKZ_DATA_SPECIFIED && (record.source || record.label.len))
+		return ERROR_MECHANISM_PARAMETER;
+	wire_put_raw(&rsa->label, record.label.data, record.label.len);
+	return rsa->label.failed ? ERROR_MEMORY : ERROR_NONE;
+}
+
+static enum err encryption_start(struct operation *operation,
+                                 const struct wire_mechanism *parameter)
+{
+	struct rsa *rsa = operation->state;
+	enum err err = take_key(operation, parameter);
+
+	wire_buffer_init(&rsa->label, WIRE_CONTROL_LIMIT, NULL);
+	operation->bound_only = operation->kind == OPERATION_DECRYPT;
+	if (!err && rsa->shape == WIRE_SHAPE_oaep)
+		err = read_oaep(operation, parameter);
+	return err;
+}
+
+static const OSSL_PARAM *encryption_params(struct rsa *rsa, struct rsa_params *params)
+{
+	bool oaep = rsa->shape == WIRE_SHAPE_oaep;
+	OSSL_PARAM *next = params->list;
+
+	name_digest(params->hash, rsa->hash);
+	name_digest(params->mgf, rsa->mgf);
+	*next++ = OSSL_PARAM_construct_utf8_string(
+		OSSL_ASYM_CIPHER_PARAM_PAD_MODE,
+		(char *)(oaep ? OSSL_PKEY_RSA_PAD_MODE_OAEP : OSSL_PKEY_RSA_PAD_MODE_PKCSV15), 0);
+	if (oaep) {
+		*next++ = OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST,
+		                                           params->hash, 0);
+		*next++ = OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST,
+		                                           params->mgf, 0);
+		if (rsa->label.len)
+			*next++ = OSSL_PARAM_construct_octet_string(
+				OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL, rsa->label.data, rsa->label.len);
+	}
+	*next = OSSL_PARAM_construct_end();
+	return params->list;
+}
+
+/* The longest plaintext; false when the key is too short for any (OAEP with a long hash). */
+static bool plain_max(const struct operation *operation, size_t *max)
+{
+	const struct rsa *rsa = operation->state;
+	size_t overhead = PKCS1_OVERHEAD;
+
+	if (rsa->shape == WIRE_SHAPE_oaep)
+		overhead = 2 * digest_len(operation, rsa->hash) + 2;
+	if (rsa->len < overhead)
+		return false;
+	*max = rsa->len - overhead;
+	return true;
+}
+
+static enum err encrypt(struct operation *operation, struct wire_bytes message, uint8_t *out,
+                        size_t *out_len)
+{
+	struct rsa *rsa = operation->state;
+	context_auto context = NULL;
+	struct rsa_params params;
+	size_t len = rsa->len, max;
+
+	if (!plain_max(operation, &max) || message.len > max)
+		return ERROR_DATA_LENGTH;
+	context = new_context(operation);
+	if (!context || EVP_PKEY_encrypt_init_ex(context, encryption_params(rsa, &params)) <= 0 ||
+	    EVP_PKEY_encrypt(context, out, &len, message.data ? message.data : out, message.len) <=
+	            0)
+		return ERROR_CRYPTO;
+	*out_len = len;
+	return ERROR_NONE;
+}
+
+/* One way for every failure, no log line and nothing that depends on its cause: who can tell bad
+ * padding from good has the plaintext. */
+static enum err decrypt(struct operation *operation, struct wire_bytes message, uint8_t *out,
+                        size_t *out_len)
+{
+	struct rsa *rsa = operation->state;
+	context_auto context = NULL;
+	struct rsa_params params;
+	size_t len = rsa->len;
+	int good;
+
+	if (message.len != rsa->len)
+		return ERROR_ENCRYPTED_DATA_LENGTH;
+	context = new_context(operation);
+	if (!context || EVP_PKEY_decrypt_init_ex(context, encryption_params(rsa, &params)) <= 0)
+		return ERROR_CRYPTO;
+	ERR_set_mark();
+	good = EVP_PKEY_decrypt(context, out, &len, message.data, message.len);
+	ERR_pop_to_mark();
+	*out_len = good > 0 ? len : 0;
+	return good > 0 ? ERROR_NONE : ERROR_ENCRYPTED_DATA;
+}
+
+static enum err encryption_produce(struct operation *operation, struct wire_bytes message,
+                                   uint8_t *out, size_t *out_len)
+{
+	if (operation->kind == OPERATION_DECRYPT)
+		return decrypt(operation, message, out, out_len);
+	return encrypt(operation, message, out, out_len);
+}
+
+/* OpenSSL asks for room for a whole modulus even when it gives less. */
+static size_t encryption_max(const struct operation *operation, size_t data_len,
+                             enum operation_step step)
+{
+	const struct rsa *rsa = operation->state;
+
+	(void)data_len;
+	(void)step;
+	return rsa->len;
+}
+
+static void encryption_stop(struct operation *operation)
+{
+	struct rsa *rsa = operation->state;
+
+	wire_buffer_free(&rsa->label);
+}
+
+const struct operation_methods crypto_rsa_signature_methods = {
+	.state_len = sizeof(struct rsa),
+	.start = signature_start,
+	.produce = sign,
+	.verify = verify,
+	.output_max = signature_max,
+};
+
+const struct operation_methods crypto_rsa_encryption_methods = {
+	.state_len = sizeof(struct rsa),
+	.start = encryption_start,
+	.produce = encryption_produce,
+	.output_max = encryption_max,
+	.stop = encryption_stop,
+};

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The dispatcher. Its switches come from wire/message.def and its rows from dispatch.def; the
+ * handlers are in handle_*.c.
+ */
+#include "dispatch.h"
+
+#include "config.h"
+#include "keygen.h"
+#include "mechanism.h"
+#include "policy.h"
+#include "token.h"
+
+/* Above this an operation on data takes about a millisecond. */
+#define SLOW_DATA_LEN   (256u * 1024u)
+#define SLOW_RANDOM_LEN (64u * 1024u)
+
+enum audit_when { WHEN_NEVER, WHEN_FAILURE, WHEN_ALWAYS };
+
+struct row {
+	enum audit_class class;
+	enum audit_when when;
+	bool (*slow)(struct call *call);
+	enum err (*run)(struct call *call);
+};
+
+#define slow_NO NULL
+
+static bool slow_YES(struct call *call)
+{
+	(void)call;
+	return true;
+}
+
+static bool slow_BULK(struct call *call)
+{
+	return call->body.len > SLOW_DATA_LEN;
+}
+
+static bool names_token(const struct wire_template *template)
+{
+	struct wire_attribute attribute;
+
+	return wire_template_find(template, CKA_TOKEN, &attribute) && attribute.number;
+}
+
+/* The template is the last field of all three messages, but they differ before it. A body that does
+ * not decode is not slow. */
+static bool slow_TEMPLATE(struct call *call)
+{
+	struct wire_create_object_request create;
+	struct wire_generate_key_request generate;
+	struct wire_unwrap_key_request unwrap;
+	struct wire_derive_key_request derive;
+
+	switch (call->header.opcode) {
+	case WIRE_OPCODE_create_object:
+		return wire_decode_create_object_request(call->body, &create) &&
+		       names_token(&create.attributes);
+	case WIRE_OPCODE_generate_key:
+		return wire_decode_generate_key_request(call->body, &generate) &&
+		       names_token(&generate.attributes);
+	case WIRE_OPCODE_unwrap_key:
+		return wire_decode_unwrap_key_request(call->body, &unwrap) &&
+		       names_token(&unwrap.attributes);
+	default:
+		return wire_decode_derive_key_request(call->body, &derive) &&
+		       names_token(&derive.attributes);
+	}
+}
+
+static bool slow_PAIR(struct call *call)
+{
+	struct wire_generate_key_pair_request request;
+	const struct mechanism *mechanism;
+
+	if (!wire_decode_generate_key_pair_request(call->body, &request))
+		return false;
+	mechanism =
+		mechanism_find(call->agent->crypto, call->agent->config, request.mechanism.type);
+	return names_token(&request.public_attributes) ||
+	       names_token(&request.private_attributes) || (mechanism && keygen_is_slow(mechanism));
+}
+
+static bool is_token_object(struct call *call, uint64_t session_handle, uint64_t object_handle)
+{
+	object_auto object = NULL;
+	uint64_t slot_id;
+
+	if (object_handle > UINT32_MAX ||
+	    !session_slot(call->application, session_handle, &slot_id))
+		return false;
+	object = token_find(agent_slot(call->agent, slot_id)->token, (uint32_t)object_handle,
+	                    call->application, true);
+	return object && object->is_token;
+}
+
+static bool slow_OBJECT(struct call *call)
+{
+	struct wire_destroy_object_request destroy;
+	struct wire_set_attributes_request set;
+
+	if (call->header.opcode == WIRE_OPCODE_destroy_object)
+		return wire_decode_destroy_object_request(call->body, &destroy) &&
+		       is_token_object(call, destroy.session, destroy.object);
+	return wire_decode_set_attributes_request(call->body, &set) &&
+	       is_token_object(call, set.session, set.object);
+}
+
+static bool slow_COPY(struct call *call)
+{
+	struct wire_copy_object_request request;
+
+	return wire_decode_copy_object_request(call->body, &request) &&
+	       (names_token(&request.attributes) ||
+	        is_token_object(call, request.session, request.object));
+}
+
+static bool slow_RANDOM(struct call *call)
+{
+	struct wire_generate_random_request request;
+
+	return wire_decode_generate_random_request(call->body, &request) &&
+	       request.random_len > SLOW_RANDOM_LEN;
+}
+
+/* Statuses whose reply carries its fields (see docs/protocol.md). */
+static bool reply_has_fields(enum err err)
+{
+	return err == ERROR_NONE || err == ERROR_BUFFER_TOO_SMALL ||
+	       err == ERROR_ATTRIBUTE_SENSITIVE || err == ERROR_ATTRIBUTE_TYPE;
+}
+
+static size_t begin_reply(struct call *call, enum err err)
+{
+	struct wire_frame_header header = {
+		.request_id = call->header.request_id,
+		.opcode = call->header.opcode,
+		.flags = WIRE_FRAME_REPLY,
+		.status = (uint32_t)err_ckr(err),
+	};
+
+	return wire_frame_begin(&call->reply, &header);
+}
+
+void dispatch_fail(struct call *call, enum err err)
+{
+	wire_buffer_reset(&call->reply, WIRE_CONTROL_LIMIT);
+	wire_frame_finish(&call->reply, begin_reply(call, err));
+}
+
+/* run_NAME: decode, handle, encode. */
+#define MESSAGE(opcode, name, function, limit)                                                     \
+	static enum err run_##name(struct call *call)                                              \
+	{                                                                                          \
+		struct wire_##name##_request request;                                              \
+		struct wire_##name##_reply reply = {0};                                            \
+		enum err err = ERROR_PROTOCOL;                                                     \
+		size_t offset;                                                                     \
+                                                                                                   \
+		if (wire_decode_##name##_request(call->body, &request))                            \
+			err = handle_##name(call, &request, &reply);                               \
+		offset = begin_reply(call, err);                                                   \
+		if (reply_has_fields(err))                                                         \
+			wire_encode_##name##_reply(&call->reply, &reply);                          \
+		wire_frame_finish(&call->reply, offset);                                           \
+		return err;                                                                        \
+	}
+#define REQUEST_FIELD(kind, name, text)
+#define REPLY_FIELD(kind, name, text)
+#define END_MESSAGE
+#include "wire/message.def"
+#undef MESSAGE
+#undef END_MESSAGE
+
+/* The rows, by index; the index of a message is its place in message.def. */
+enum row_index {
+#define MESSAGE(opcode, name, function, limit) INDEX_##name,
+#define END_MESSAGE
+#include "wire/message.def"
+#undef MESSAGE
+#undef END_MESSAGE
+	ROW_COUNT,
+};
+
+static const struct row rows[] = {
+#define ROW(name, class, when, slow)                                                               \
+	[INDEX_##name] = {AUDIT_##class, WHEN_##when, slow_##slow, run_##name},
+#include "dispatch.def"
+#undef ROW
+};
+
+/* A message that dispatch.def does not have makes ROWS_LISTED smaller than ROW_COUNT. */
+enum {
+#define ROW(name, class, when, slow) LISTED_##name,
+#include "dispatch.def"
+#undef ROW
+	ROWS_LISTED,
+};
+_Static_assert((int)ROWS_LISTED == (int)ROW_COUNT, "dispatch.def and wire/message.def differ");
+
+static const struct row *find_row(uint16_t opcode)
+{
+	switch (opcode) {
+#define MESSAGE(opcode, name, function, limit)                                                     \
+	case opcode:                                                                               \
+		return &rows[INDEX_##name];
+#define END_MESSAGE
+#include "wire/message.def"
+#undef MESSAGE
+#undef REQUEST_FIELD
+#undef REPLY_FIELD
+#undef END_MESSAGE
+	default:
+		return NULL;
+	}
+}
+
+bool dispatch_needs_no_hello(uint16_t opcode)
+{
+	return opcode == WIRE_OPCODE_hello || opcode == WIRE_OPCODE_admin_status;
+}
+
+bool dispatch_is_slow(struct call *call)
+{
+	const struct row *row = find_row(call->header.opcode);
+
+	return row && row->slow && state_operational(&call->agent->state) && row->slow(call);
+}
+
+static bool to_be_audited(const struct call *call, const struct row *row, enum err err)
+{
+	if (row->when == WHEN_NEVER || call->unaudited)
+		return false;
+	return row->when == WHEN_ALWAYS || err != ERROR_NONE;
+}
+
+static void audit(struct call *call, const struct row *row, enum err err)
+{
+	enum err audit_result = ERROR_NONE;
+
+	if (!to_be_audited(call, row, err))
+		return;
+	call->record.class = row->class;
+	call->record.operation = wire_function_name(call->header.opcode);
+	call->record.result = err;
+	if (call->application) {
+		call->record.uid = call->application->uid;
+		call->record.pid = call->application->pid;
+	}
+	call->audit_sequence = audit_append(call->agent->audit, &call->record, &audit_result);
+	if (audit_result)
+		dispatch_fail(call, audit_result);
+}
+
+/* In the error state only status answers; everything else fails at once and leaves no trace but the
+ * log's own. */
+static bool state_permits(const struct call *call)
+{
+	return state_operational(&call->agent->state) ||
+	       call->header.opcode == WIRE_OPCODE_admin_status;
+}
+
+void dispatch_run(struct call *call)
+{
+	const struct row *row = find_row(call->header.opcode);
+	enum err err;
+
+	if (!row) {
+		dispatch_fail(call, ERROR_NOT_SUPPORTED);
+		return;
+	}
+	if (!state_permits(call)) {
+		dispatch_fail(call, ERROR_STATE);
+		return;
+	}
+	call->record.mechanism = CK_UNAVAILABLE_INFORMATION;
+	err = row->run(call);
+	if (call->deferred)
+		return;
+	if (call->reply.failed)
+		dispatch_fail(call, err = ERROR_MEMORY);
+	audit(call, row, err);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the handlers (handle_*.c) share: finding the session and the key a request names, noting
+ * them for the audit record, and publishing new objects.
+ */
+#ifndef AGENT_HANDLE_H
+#define AGENT_HANDLE_H
+
+#include "application.h"
+#include "call.h"
+#include "dispatch.h"
+#include "policy.h"
+#include "template.h"
+#include "token.h"
+
+/*
+ * The session, locked; NULL with *err set when there is none, or when it is busy and the call has
+ * been marked to run again on a worker. Notes the handle for the audit record.
+ */
+struct session *handle_session(struct call *call, uint64_t handle, enum err *err);
+/* The slot with a token present; else NULL and *err. */
+struct agent_slot *handle_present_slot(struct call *call, uint64_t slot_id, enum err *err);
+/* Is the token of this slot present (initialised, or [token].present_uninitialized)? */
+bool handle_token_present(struct call *call, struct agent_slot *slot);
+/* An object that the session sees, or NULL. Counted. */
+struct object *handle_object(struct session *session, uint64_t handle);
+/* Notes the key for the audit record. */
+void handle_note_key(struct call *call, const struct object *key);
+/* Notes the mechanism and whether it is approved. */
+void handle_note_mechanism(struct call *call, uint64_t type, const struct mechanism *mechanism);
+/* The row of an offered mechanism that has all of `functions`, or NULL. Notes it. */
+const struct mechanism *handle_mechanism(struct call *call, const struct wire_mechanism *mechanism,
+                                         uint64_t functions);
+/* May the session make an object with these attributes? */
+enum err handle_may_write(const struct session *session, const struct attributes *set) MUST_CHECK;
+/* Makes objects of complete sets (emptied), owned by the session when they are session objects, and
+ * publishes all or none. */
+enum err handle_publish(struct session *session, struct attributes *const *sets, size_t count,
+                        uint64_t *handles) MUST_CHECK;
+/* The context for template_build of a key or object made in this session. */
+struct template_context handle_template_context(const struct session *session,
+                                                enum template_origin origin);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The status report: what an operator asks a running agent, as one JSON object (docs/status.md). It
+ * answers in every state, to any peer that may connect, and holds nothing secret.
+ */
+#include "handle.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "config.h"
+#include "drbg.h"
+#include "slots.h"
+
+/* More applications than this are counted, not listed, so that the report fits a control frame. */
+#define LISTED_MAX 200u
+
+static json_t *report_tests(const struct agent *agent)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < POST_COUNT; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "name", post_name(i), "result",
+		                                      post_result_name(agent->post.results[i])));
+	return json_pack("{s:i, s:i, s:i, s:o}", "passed", agent->post.passed, "failed",
+	                 agent->post.failed, "unavailable", agent->post.unavailable, "tests", list);
+}
+
+static json_t *report_memory(void)
+{
+	struct slots_statistics memory;
+
+	slots_statistics(&memory);
+	return json_pack("{s:s, s:I, s:I, s:I}", "backend", slots_backend_name(memory.backend),
+	                 "locked_bytes", (json_int_t)memory.locked_len, "unlocked_bytes",
+	                 (json_int_t)memory.unlocked_len, "used_bytes",
+	                 (json_int_t)memory.used_len);
+}
+
+static json_t *report_drbg(const struct agent *agent)
+{
+	struct drbg_statistics statistics = {0};
+
+	if (agent->crypto)
+		drbg_statistics(agent->crypto->drbg, &statistics);
+	return json_pack("{s:I, s:I, s:I}", "requests", (json_int_t)statistics.requests, "reseeds",
+	                 (json_int_t)statistics.reseeds, "failures",
+	                 (json_int_t)statistics.failures);
+}
+
+/* Labels and serials are blank padded; labels are checked UTF-8 when they are set. */
+static json_t *padded_text(const void *octets, size_t len)
+{
+	const char *text = octets;
+	json_t *value;
+
+	while (len && text[len - 1] == ' ')
+		len--;
+	value = json_stringn(text, len);
+	return value ? value : json_string("?");
+}
+
+static json_t *report_token(struct agent_slot *slot, uint64_t slot_id)
+{
+	struct token_info info;
+
+	token_info(slot->token, &info);
+	return json_pack(
+		"{s:I, s:s, s:o, s:o, s:b, s:b, s:b, s:i, s:i, s:i, s:i, s:i}", "slot",
+		(json_int_t)slot_id, "state", info.initialized ? "initialized" : "uninitialized",
+		"label", padded_text(info.label, sizeof(info.label)), "serial",
+		padded_text(info.serial, sizeof(info.serial)), "user_pin_set", info.user_pin_set,
+		"user_pin_locked", (info.pin_flags & CKF_USER_PIN_LOCKED) != 0, "so_pin_locked",
+		(info.pin_flags & CKF_SO_PIN_LOCKED) != 0, "user_pin_failures", info.user_failures,
+		"so_pin_failures", info.so_failures, "objects", info.object_count, "sessions",
+		atomic_load(&slot->session_count), "rw_sessions",
+		atomic_load(&slot->rw_session_count));
+}
+
+static json_t *report_tokens(struct agent *agent)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; agent->slots && i < agent->slot_count; i++)
+		json_array_append_new(list, report_token(&agent->slots[i], i));
+	return list;
+}
+
+static json_t *report_application(struct application *application)
+{
+	uint32_t sessions, connections;
+	json_t *name;
+
+	pthread_mutex_lock(&application->lock);
+	sessions = application->session_count;
+	connections = application->connection_count;
+	pthread_mutex_unlock(&application->lock);
+	name = json_string(application->name);
+	return json_pack("{s:I, s:i, s:i, s:o, s:i, s:i}", "id", (json_int_t)application->id, "pid",
+	                 (int)application->pid, "uid", (int)application->uid, "name",
+	                 name ? name : json_string("?"), "sessions", sessions, "connections",
+	                 connections);
+}
+
+static void report_applications(struct agent *agent, json_t *report)
+{
+	struct application_list *applications = agent->applications;
+	json_t *list = json_array();
+	uint32_t count;
+
+	pthread_mutex_lock(&applications->lock);
+	count = applications->count;
+	for (struct application *each = applications->first;
+	     each && json_array_size(list) < LISTED_MAX; each = each->next)
+		json_array_append_new(list, report_application(each));
+	pthread_mutex_unlock(&applications->lock);
+	json_object_set_new(report, "applications", list);
+	json_object_set_new(report, "application_count", json_integer(count));
+}
+
+static json_t *report_audit(struct agent *agent)
+{
+	struct audit_statistics statistics = {.path = ""};
+
+	if (agent->audit)
+		audit_statistics(agent->audit, &statistics);
+	return json_pack("{s:b, s:s, s:I, s:I, s:I}", "enabled", agent->config->audit.enabled,
+	                 "path", statistics.path, "sequence", (json_int_t)statistics.sequence,
+	                 "written", (json_int_t)statistics.written, "failures",
+	                 (json_int_t)statistics.failures);
+}
+
+static json_t *report_clock(struct agent *agent)
+{
+	int64_t step_ns;
+
+	clock_check(&agent->clock, &step_ns);
+	return json_pack("{s:I, s:f}", "steps", (json_int_t)atomic_load(&agent->clock.steps),
+	                 "last_step_ms", (double)atomic_load(&agent->clock.last_step_ns) / 1e6);
+}
+
+static json_t *report(struct agent *agent)
+{
+	json_t *all = json_object();
+	uint64_t uptime_ns = clock_monotonic_ns() - agent->started_ns;
+
+	json_object_set_new(all, "version", json_string(CRATON_VERSION));
+	json_object_set_new(all, "state", json_string(state_name(state_get(&agent->state))));
+	json_object_set_new(all, "reason", json_string(state_reason(&agent->state)));
+	json_object_set_new(all, "uptime_seconds", json_real((double)uptime_ns / 1e9));
+	json_object_set_new(all, "fips_approved_only",
+	                    json_boolean(agent->config->algorithms.fips_approved_only));
+	json_object_set_new(all, "loops", json_integer(agent->loop_count));
+	json_object_set_new(all, "jobs_waiting", json_integer(workers_waiting(agent->workers)));
+	json_object_set_new(all, "self_tests", report_tests(agent));
+	json_object_set_new(all, "memory", report_memory());
+	json_object_set_new(all, "drbg", report_drbg(agent));
+	json_object_set_new(all, "audit", report_audit(agent));
+	json_object_set_new(all, "clock", report_clock(agent));
+	json_object_set_new(all, "tokens", report_tokens(agent));
+	report_applications(agent, all);
+	return all;
+}
+
+static int append(const char *text, size_t len, void *buffer)
+{
+	wire_put_raw(buffer, text, len);
+	return 0;
+}
+
+enum err handle_admin_status(struct call *call, const struct wire_admin_status_request *request,
+                             struct wire_admin_status_reply *reply)
+{
+	json_t *all = report(call->agent);
+	int failed;
+
+	(void)request;
+	failed = json_dump_callback(all, append, &call->output, JSON_COMPACT);
+	json_decref(all);
+	if (failed || call->output.failed)
+		return ERROR_MEMORY;
+	reply->json = (struct wire_bytes){call->output.data, call->output.len};
+	return ERROR_NONE;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Handlers that make or move keys: generate, wrap, unwrap, derive; and random octets.
+ */
+#include "handle.h"
+
+#include "config.h"
+#include "drbg.h"
+#include "keygen.h"
+
+#define SEED_MAX 65536u
+
+/* Builds both the context and the set of a key that a mechanism makes. */
+static enum err build(struct session *session, struct template_context *context,
+                      const struct wire_template *template, struct attributes *set)
+{
+	enum err err = template_build(context, template, set);
+
+	return err ? err : handle_may_write(session, set);
+}
+
+enum err handle_generate_key(struct call *call, const struct wire_generate_key_request *request,
+                             struct wire_generate_key_reply *reply)
+{
+	struct crypto *crypto = call->agent->crypto;
+	const struct mechanism *mechanism;
+	struct template_context context;
+	session_auto session = NULL;
+	attributes_auto set = {0};
+	struct attributes *sets[] = {&set};
+	enum err err;
+
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	mechanism = handle_mechanism(call, &request->mechanism, CKF_GENERATE);
+	if (!mechanism)
+		return ERROR_MECHANISM;
+	context = handle_template_context(session, ORIGIN_GENERATE);
+	context.object_class = CKO_SECRET_KEY;
+	context.key_type = mechanism->key_type;
+	context.mechanism = mechanism->type;
+	err = build(session, &context, &request->attributes, &set);
+	if (!err)
+		err = keygen_secret(crypto, mechanism, &request->mechanism, &set);
+	if (!err)
+		err = template_complete(&context, crypto, &set);
+	if (!err)
+		err = handle_publish(session, sets, 1, &reply->key);
+	return err;
+}
+
+/* The two halves of a pair on their way. */
+struct pair {
+	struct template_context public_context, private_context;
+	struct attributes public_set, private_set;
+};
+
+static void pair_clear(struct pair *pair)
+{
+	attributes_clear(&pair->public_set);
+	attributes_clear(&pair->private_set);
+}
+
+static enum err pair_build(struct session *session, const struct mechanism *mechanism,
+                           const struct wire_generate_key_pair_request *request, struct pair *pair)
+{
+	enum err err;
+
+	attributes_init(&pair->public_set);
+	attributes_init(&pair->private_set);
+	pair->public_context = handle_template_context(session, ORIGIN_GENERATE);
+	pair->public_context.key_type = mechanism->key_type;
+	pair->public_context.mechanism = mechanism->type;
+	pair->private_context = pair->public_context;
+	pair->public_context.object_class = CKO_PUBLIC_KEY;
+	pair->private_context.object_class = CKO_PRIVATE_KEY;
+	err = build(session, &pair->public_context, &request->public_attributes, &pair->public_set);
+	if (!err)
+		err = build(session, &pair->private_context, &request->private_attributes,
+		            &pair->private_set);
+	return err;
+}
+
+static enum err pair_make(struct call *call, const struct mechanism *mechanism,
+                          const struct wire_mechanism *parameter, struct pair *pair)
+{
+	struct agent *agent = call->agent;
+	enum err err;
+
+	err = keygen_pair(agent->crypto, agent->config, mechanism, parameter, &pair->public_set,
+	                  &pair->private_set);
+	if (!err)
+		err = template_complete(&pair->public_context, agent->crypto, &pair->public_set);
+	if (!err)
+		err = template_complete(&pair->private_context, agent->crypto, &pair->private_set);
+	return err;
+}
+
+enum err handle_generate_key_pair(struct call *call,
+                                  const struct wire_generate_key_pair_request *request,
+                                  struct wire_generate_key_pair_reply *reply)
+{
+	__attribute__((cleanup(pair_clear))) struct pair pair = {0};
+	struct attributes *sets[] = {&pair.public_set, &pair.private_set};
+	const struct mechanism *mechanism;
+	session_auto session = NULL;
+	uint64_t handles[2];
+	enum err err;
+
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	mechanism = handle_mechanism(call, &request->mechanism, CKF_GENERATE_KEY_PAIR);
+	if (!mechanism)
+		return ERROR_MECHANISM;
+	err = pair_build(session, mechanism, request, &pair);
+	if (!err)
+		err = pair_make(call, mechanism, &request->mechanism, &pair);
+	if (!err)
+		err = handle_publish(session, sets, 2, handles);
+	if (err)
+		return err;
+	reply->public_key = handles[0];
+	reply->private_key = handles[1];
+	return ERROR_NONE;
+}
+
+/* The key that wraps, unwraps or derives, and its right to. `missing` is what a handle of nothing
+ * is called here. */
+static enum err find_key(struct call *call, struct session *session, uint64_t handle,
+                         enum policy_use use, const struct mechanism *mechanism, enum err missing,
+                         struct object **key)
+{
+	char today[8];
+
+	*key = handle_object(session, handle);
+	if (!*key)
+		return missing;
+	handle_note_key(call, *key);
+	clock_today(&call->agent->clock, today);
+	return policy_use_key(*key, use, mechanism, today,
+	                      call->agent->config->algorithms.fips_approved_only);
+}
+
+static enum err give_wrapped(struct call *call, const struct wire_wrap_key_request *request,
+                             struct wire_wrap_key_reply *reply)
+{
+	reply->output_len = call->output.len;
+	call->unaudited = true;
+	if (request->query)
+		return ERROR_NONE;
+	if (request->capacity < call->output.len)
+		return ERROR_BUFFER_TOO_SMALL;
+	call->unaudited = false;
+	reply->output = (struct wire_bytes){call->output.data, call->output.len};
+	return ERROR_NONE;
+}
+
+enum err handle_wrap_key(struct call *call, const struct wire_wrap_key_request *request,
+                         struct wire_wrap_key_reply *reply)
+{
+	const struct mechanism *mechanism;
+	object_auto wrapping_key = NULL;
+	session_auto session = NULL;
+	object_auto key = NULL;
+	enum err err;
+
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	mechanism = handle_mechanism(call, &request->mechanism, CKF_WRAP);
+	if (!mechanism)
+		return ERROR_MECHANISM;
+	err = find_key(call, session, request->wrapping_key, POLICY_WRAP, mechanism,
+	               ERROR_WRAPPING_KEY_HANDLE, &wrapping_key);
+	if (err)
+		return err;
+	key = handle_object(session, request->key);
+	if (!key)
+		return ERROR_KEY_HANDLE;
+	handle_note_key(call, key);
+	err = policy_wrap(wrapping_key, key);
+	if (!err)
+		err = keygen_wrap(call->agent->crypto, mechanism, &request->mechanism, wrapping_key,
+		                  key, &call->output);
+	return err ? err : give_wrapped(call, request, reply);
+}
+
+enum err handle_unwrap_key(struct call *call, const struct wire_unwrap_key_request *request,
+                           struct wire_unwrap_key_reply *reply)
+{
+	struct crypto *crypto = call->agent->crypto;
+	const struct mechanism *mechanism;
+	struct template_context context;
+	session_auto session = NULL;
+	object_auto key = NULL;
+	attributes_auto set = {0};
+	struct attributes *sets[] = {&set};
+	enum err err;
+
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	mechanism = handle_mechanism(call, &request->mechanism, CKF_UNWRAP);
+	if (!mechanism)
+		return ERROR_MECHANISM;
+	err = find_key(call, session, request->unwrapping_key, POLICY_UNWRAP, mechanism,
+	               ERROR_UNWRAPPING_KEY_HANDLE, &key);
+	if (err)
+		return err;
+	context = handle_template_context(session, ORIGIN_UNWRAP);
+	err = build(session, &context, &request->attributes, &set);
+	if (!err)
+		err = keygen_unwrap(crypto, mechanism, &request->mechanism, key,
+		                    request->wrapped_key, &set);
+	if (!err)
+		err = template_complete(&context, crypto, &set);
+	if (!err)
+		err = handle_publish(session, sets, 1, &reply->key);
+	return err;
+}
+
+enum err handle_derive_key(struct call *call, const struct wire_derive_key_request *request,
+                           struct wire_derive_key_reply *reply)
+{
+	struct crypto *crypto = call->agent->crypto;
+	const struct mechanism *mechanism;
+	struct template_context context;
+	session_auto session = NULL;
+	object_auto key = NULL;
+	attributes_auto set = {0};
+	struct attributes *sets[] = {&set};
+	enum err err;
+
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	mechanism = handle_mechanism(call, &request->mechanism, CKF_DERIVE);
+	if (!mechanism)
+		return ERROR_MECHANISM;
+	err = find_key(call, session, request->base_key, POLICY_DERIVE, mechanism, ERROR_KEY_HANDLE,
+	               &key);
+	if (err)
+		return err;
+	context = handle_template_context(session, ORIGIN_DERIVE);
+	context.base = key;
+	err = build(session, &context, &request->attributes, &set);
+	if (!err)
+		err = keygen_derive(crypto, mechanism, &request->mechanism, key, &set);
+	if (!err)
+		err = template_complete(&context, crypto, &set);
+	if (!err)
+		err = handle_publish(session, sets, 1, &reply->key);
+	return err;
+}
+
+enum err handle_seed_random(struct call *call, const struct wire_seed_random_request *request,
+                            struct wire_seed_random_reply *reply)
+{
+	session_auto session = NULL;
+	enum err err;
+
+	(void)reply;
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	if (request->seed.len > SEED_MAX)
+		return ERROR_ARGUMENTS;
+	drbg_add(call->agent->crypto->drbg, request->seed.data, request->seed.len);
+	return ERROR_NONE;
+}
+
+enum err handle_generate_random(struct call *call,
+                                const struct wire_generate_random_request *request,
+                                struct wire_generate_random_reply *reply)
+{
+	session_auto session = NULL;
+	uint8_t *octets;
+	enum err err;
+
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	call->record.fips_approved = true;
+	if (!request->random_len)
+		return ERROR_NONE;
+	if (request->random_len > WIRE_DATA_LIMIT)
+		return ERROR_DATA_LENGTH;
+	octets = wire_buffer_extend(&call->output, request->random_len);
+	if (!octets)
+		return ERROR_MEMORY;
+	err = crypto_random(call->agent->crypto, octets, request->random_len);
+	if (!err)
+		reply->random = (struct wire_bytes){octets, request->random_len};
+	return err;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Handlers of the operations on data: encrypt, decrypt, digest, sign, verify. One row per kind says
+ * what differs between them; the rules of Init, Update and Final are operation.c's.
+ */
+#include "handle.h"
+
+#include "config.h"
+#include "operation.h"
+
+static const struct {
+	uint64_t function; /* what C_GetMechanismInfo must show */
+	enum policy_use use;
+	bool needs_key;
+} kinds[OPERATION_KINDS] = {
+	[OPERATION_ENCRYPT] = {CKF_ENCRYPT, POLICY_ENCRYPT, true},
+	[OPERATION_DECRYPT] = {CKF_DECRYPT, POLICY_DECRYPT, true},
+	[OPERATION_DIGEST] = {CKF_DIGEST, POLICY_USES, false},
+	[OPERATION_SIGN] = {CKF_SIGN, POLICY_SIGN, true},
+	[OPERATION_VERIFY] = {CKF_VERIFY, POLICY_VERIFY, true},
+};
+
+/* The caller's output buffer, and where the result goes. */
+struct output {
+	struct output_request request;
+	uint64_t *len;
+	struct wire_bytes *octets;
+};
+
+static enum err find_key(struct call *call, struct session *session, uint64_t handle,
+                         enum operation_kind kind, const struct mechanism *mechanism,
+                         struct object **key)
+{
+	struct agent *agent = call->agent;
+	char today[8];
+
+	*key = handle_object(session, handle);
+	if (!*key)
+		return ERROR_KEY_HANDLE;
+	handle_note_key(call, *key);
+	clock_today(&agent->clock, today);
+	return policy_use_key(*key, kinds[kind].use, mechanism, today,
+	                      agent->config->algorithms.fips_approved_only);
+}
+
+static enum err start(struct call *call, enum operation_kind kind, uint64_t session_handle,
+                      const struct wire_mechanism *parameter, uint64_t key_handle)
+{
+	const struct mechanism *mechanism;
+	session_auto session = NULL;
+	object_auto key = NULL;
+	enum err err;
+
+	session = handle_session(call, session_handle, &err);
+	if (!session)
+		return err;
+	if (session->operations[kind])
+		return ERROR_OPERATION_ACTIVE;
+	mechanism = handle_mechanism(call, parameter, kinds[kind].function);
+	if (!mechanism)
+		return ERROR_MECHANISM;
+	if (kinds[kind].needs_key)
+		err = find_key(call, session, key_handle, kind, mechanism, &key);
+	if (err)
+		return err;
+	session->context_login[kind] = false;
+	return operation_start(&session->operations[kind], kind, call->agent->crypto, mechanism,
+	                       parameter, key);
+}
+
+/* The session with an active operation of this kind whose key may be used now; noted for the audit
+ * record. */
+static struct session *active(struct call *call, enum operation_kind kind, uint64_t handle,
+                              enum err *err)
+{
+	struct session *session = handle_session(call, handle, err);
+	struct operation *operation;
+	struct object *key;
+
+	if (!session)
+		return NULL;
+	operation = session->operations[kind];
+	if (!operation) {
+		*err = ERROR_OPERATION_NONE;
+		return session;
+	}
+	key = operation_key(operation);
+	handle_note_key(call, key);
+	handle_note_mechanism(call, operation_mechanism(operation)->type,
+	                      operation_mechanism(operation));
+	if (key && (key->usage & USAGE_ALWAYS_AUTHENTICATE) && !session->context_login[kind])
+		*err = ERROR_USER_NOT_LOGGED_IN;
+	return session;
+}
+
+/* A length query did nothing, so it leaves no record; the result, if any, is in the call's output.
+ */
+static enum err give(struct call *call, const struct output *output, enum err err)
+{
+	call->unaudited = err == ERROR_BUFFER_TOO_SMALL || (!err && output->request.query);
+	if (!err && !output->request.query)
+		*output->octets = (struct wire_bytes){call->output.data, call->output.len};
+	return err;
+}
+
+static enum err once(struct call *call, enum operation_kind kind, uint64_t handle,
+                     struct wire_bytes data, const struct output *output)
+{
+	session_auto session = NULL;
+	enum err err;
+
+	session = active(call, kind, handle, &err);
+	if (!err)
+		err = operation_once(&session->operations[kind], data, &output->request,
+		                     &call->output, output->len);
+	return give(call, output, err);
+}
+
+static enum err update(struct call *call, enum operation_kind kind, uint64_t handle,
+                       struct wire_bytes data, const struct output *output)
+{
+	session_auto session = NULL;
+	enum err err;
+
+	session = active(call, kind, handle, &err);
+	if (err)
+		return err;
+	if (!output)
+		return operation_update(&session->operations[kind], data, NULL, NULL, NULL);
+	err = operation_update(&session->operations[kind], data, &output->request, &call->output,
+	                       output->len);
+	return give(call, output, err);
+}
+
+static enum err finish(struct call *call, enum operation_kind kind, uint64_t handle,
+                       const struct output *output)
+{
+	session_auto session = NULL;
+	enum err err;
+
+	session = active(call, kind, handle, &err);
+	if (!err)
+		err = operation_final(&session->operations[kind], &output->request, &call->output,
+		                      output->len);
+	return give(call, output, err);
+}
+
+#define OUTPUT                                                                                     \
+	(&(struct output){{request->query, request->capacity}, &reply->output_len, &reply->output})
+
+/* The handlers of message.def, one line each: kind and step. */
+#define INIT(name, kind)                                                                           \
+	enum err handle_##name(struct call *call, const struct wire_##name##_request *request,     \
+	                       struct wire_##name##_reply *reply)                                  \
+	{                                                                                          \
+		(void)reply;                                                                       \
+		return start(call, kind, request->session, &request->mechanism, request->key);     \
+	}
+#define ONCE(name, kind)                                                                           \
+	enum err handle_##name(struct call *call, const struct wire_##name##_request *request,     \
+	                       struct wire_##name##_reply *reply)                                  \
+	{                                                                                          \
+		return once(call, kind, request->session, request->data, OUTPUT);                  \
+	}
+#define UPDATE(name, kind)                                                                         \
+	enum err handle_##name(struct call *call, const struct wire_##name##_request *request,     \
+	                       struct wire_##name##_reply *reply)                                  \
+	{                                                                                          \
+		return update(call, kind, request->session, request->data, OUTPUT);                \
+	}
+#define FEED(name, kind)                                                                           \
+	enum err handle_##name(struct call *call, const struct wire_##name##_request *request,     \
+	                       struct wire_##name##_reply *reply)                                  \
+	{                                                                                          \
+		(void)reply;                                                                       \
+		return update(call, kind, request->session, request->data, NULL);                  \
+	}
+#define FINAL(name, kind)                                                                          \
+	enum err handle_##name(struct call *call, const struct wire_##name##_request *request,     \
+	                       struct wire_##name##_reply *reply)                                  \
+	{                                                                                          \
+		return finish(call, kind, request->session, OUTPUT);                               \
+	}
+
+INIT(encrypt_init, OPERATION_ENCRYPT)
+ONCE(encrypt, OPERATION_ENCRYPT)
+UPDATE(encrypt_update, OPERATION_ENCRYPT)
+FINAL(encrypt_final, OPERATION_ENCRYPT)
+INIT(decrypt_init, OPERATION_DECRYPT)
+ONCE(decrypt, OPERATION_DECRYPT)
+UPDATE(decrypt_update, OPERATION_DECRYPT)
+FINAL(decrypt_final, OPERATION_DECRYPT)
+ONCE(digest, OPERATION_DIGEST)
+FEED(digest_update, OPERATION_DIGEST)
+FINAL(digest_final, OPERATION_DIGEST)
+INIT(sign_init, OPERATION_SIGN)
+ONCE(sign, OPERATION_SIGN)
+FEED(sign_update, OPERATION_SIGN)
+FINAL(sign_final, OPERATION_SIGN)
+INIT(verify_init, OPERATION_VERIFY)
+FEED(verify_update, OPERATION_VERIFY)
+
+enum err handle_digest_init(struct call *call, const struct wire_digest_init_request *request,
+                            struct wire_digest_init_reply *reply)
+{
+	(void)reply;
+	return start(call, OPERATION_DIGEST, request->session, &request->mechanism, 0);
+}
+
+enum err handle_digest_key(struct call *call, const struct wire_digest_key_request *request,
+                           struct wire_digest_key_reply *reply)
+{
+	session_auto session = NULL;
+	object_auto key = NULL;
+	enum err err;
+
+	(void)reply;
+	session = active(call, OPERATION_DIGEST, request->session, &err);
+	if (err)
+		return err;
+	key = handle_object(session, request->key);
+	if (!key)
+		return ERROR_KEY_HANDLE;
+	handle_note_key(call, key);
+	return operation_digest_key(&session->operations[OPERATION_DIGEST], key);
+}
+
+enum err handle_verify(struct call *call, const struct wire_verify_request *request,
+                       struct wire_verify_reply *reply)
+{
+	session_auto session = NULL;
+	enum err err;
+
+	(void)reply;
+	session = active(call, OPERATION_VERIFY, request->session, &err);
+	if (err)
+		return err;
+	return operation_verify_once(&session->operations[OPERATION_VERIFY], request->data,
+	                             request->signature);
+}
+
+enum err handle_verify_final(struct call *call, const struct wire_verify_final_request *request,
+                             struct wire_verify_final_reply *reply)
+{
+	session_auto session = NULL;
+	enum err err;
+
+	(void)reply;
+	session = active(call, OPERATION_VERIFY, request->session, &err);
+	if (err)
+		return err;
+	return operation_verify_final(&session->operations[OPERATION_VERIFY], request->signature);
+}

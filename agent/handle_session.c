@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Handlers about sessions and logins.
+ */
+#include "handle.h"
+
+enum err handle_hello(struct call *call, const struct wire_hello_request *request,
+                      struct wire_hello_reply *reply)
+{
+	(void)call;
+	(void)request;
+	(void)reply;
+	/* The first hello is connection.c's; a second one on the same connection is a mistake. */
+	return ERROR_PROTOCOL;
+}
+
+enum err handle_open_session(struct call *call, const struct wire_open_session_request *request,
+                             struct wire_open_session_reply *reply)
+{
+	struct agent_slot *slot;
+	struct session *session;
+	struct token_info info;
+	enum err err;
+
+	slot = handle_present_slot(call, request->slot_id, &err);
+	if (!slot)
+		return err;
+	if (!(request->flags & CKF_SERIAL_SESSION))
+		return ERROR_SESSION_PARALLEL;
+	token_info(slot->token, &info);
+	if (!info.initialized)
+		return ERROR_TOKEN_NOT_RECOGNIZED;
+	err = session_open(call->application, request->slot_id, request->flags & CKF_RW_SESSION,
+	                   &session);
+	if (err)
+		return err;
+	reply->session = session->handle;
+	call->record.session_handle = session->handle;
+	return ERROR_NONE;
+}
+
+enum err handle_close_session(struct call *call, const struct wire_close_session_request *request,
+                              struct wire_close_session_reply *reply)
+{
+	struct session *session;
+	enum err err;
+
+	(void)reply;
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	session_close(session);
+	session_unlock(session);
+	return ERROR_NONE;
+}
+
+enum err handle_close_all_sessions(struct call *call,
+                                   const struct wire_close_all_sessions_request *request,
+                                   struct wire_close_all_sessions_reply *reply)
+{
+	enum err err;
+
+	(void)reply;
+	if (!handle_present_slot(call, request->slot_id, &err))
+		return err;
+	application_close_sessions(call->application, request->slot_id);
+	return ERROR_NONE;
+}
+
+enum err handle_get_session_info(struct call *call,
+                                 const struct wire_get_session_info_request *request,
+                                 struct wire_get_session_info_reply *reply)
+{
+	session_auto session = NULL;
+	enum err err;
+
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	reply->slot_id = session->slot_id;
+	reply->state = session_state(session);
+	reply->flags = CKF_SERIAL_SESSION | (session->read_write ? CKF_RW_SESSION : 0);
+	return ERROR_NONE;
+}
+
+/* The operation that waits for CKU_CONTEXT_SPECIFIC: the one whose key asks for it. */
+static enum err context_login(struct call *call, struct session *session, struct wire_bytes pin)
+{
+	bool waiting[OPERATION_KINDS];
+	bool any = false;
+	enum err err;
+
+	for (int kind = 0; kind < OPERATION_KINDS; kind++) {
+		const struct object *key =
+			session->operations[kind] ? operation_key(session->operations[kind]) : NULL;
+
+		waiting[kind] = key && (key->usage & USAGE_ALWAYS_AUTHENTICATE);
+		any |= waiting[kind];
+	}
+	if (!any)
+		return ERROR_OPERATION_NONE;
+	if (session_login(session) != LOGIN_USER)
+		return ERROR_USER_NOT_LOGGED_IN;
+	err = token_verify_pin(session->slot->token, TOKEN_USER, pin, &call->delay_ms);
+	for (int kind = 0; !err && kind < OPERATION_KINDS; kind++)
+		session->context_login[kind] = waiting[kind];
+	return err;
+}
+
+static enum err log_in(struct call *call, struct session *session, enum login login,
+                       struct wire_bytes pin)
+{
+	struct token *token = session->slot->token;
+	enum token_user user = login == LOGIN_SO ? TOKEN_SO : TOKEN_USER;
+	enum err err;
+
+	/* Asked first, so that a mistake of the application costs no PIN derivation and no attempt.
+	 */
+	err = application_may_log_in(session->application, session->slot_id, login);
+	if (!err)
+		err = token_login(token, user, pin, &call->delay_ms);
+	if (err)
+		return err;
+	err = application_log_in(session->application, session->slot_id, login);
+	if (err)
+		token_logout(token);
+	return err;
+}
+
+enum err handle_login(struct call *call, const struct wire_login_request *request,
+                      struct wire_login_reply *reply)
+{
+	session_auto session = NULL;
+	enum err err;
+
+	(void)reply;
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	switch (request->user_type) {
+	case CKU_SO:
+		return log_in(call, session, LOGIN_SO, request->pin);
+	case CKU_USER:
+		return log_in(call, session, LOGIN_USER, request->pin);
+	case CKU_CONTEXT_SPECIFIC:
+		return context_login(call, session, request->pin);
+	default:
+		return ERROR_USER_TYPE;
+	}
+}
+
+enum err handle_logout(struct call *call, const struct wire_logout_request *request,
+                       struct wire_logout_reply *reply)
+{
+	struct session *session;
+	uint64_t slot_id;
+	enum err err;
+
+	(void)reply;
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	slot_id = session->slot_id;
+	session_unlock(session);
+	return application_log_out(call->application, slot_id) ? ERROR_NONE
+	                                                       : ERROR_USER_NOT_LOGGED_IN;
+}

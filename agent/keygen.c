@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making keys: what all mechanisms have in common, and the pairwise consistency test. The
+ * algorithms are in keygen_*.c; wrapping and import checks have files of their own.
+ */
+#include "keygen.h"
+
+#include <openssl/err.h>
+#include <string.h>
+
+#include "crypto_key.h"
+
+#define SIGNATURE_MAX 512u
+
+/* The mechanisms that make keys from nothing take no parameter. */
+static enum err check_generate(const struct mechanism *mechanism,
+                               const struct wire_mechanism *parameter, uint64_t function)
+{
+	if (!mechanism->key || !(mechanism->functions & function) ||
+	    parameter->type != mechanism->type)
+		return ERROR_MECHANISM;
+	return parameter->shape == WIRE_SHAPE_none ? ERROR_NONE : ERROR_MECHANISM_PARAMETER;
+}
+
+enum err keygen_secret(struct crypto *crypto, const struct mechanism *mechanism,
+                       const struct wire_mechanism *parameter, struct attributes *set)
+{
+	enum err err = check_generate(mechanism, parameter, CKF_GENERATE);
+
+	return err ? err : mechanism->key->generate(crypto, mechanism, set);
+}
+
+/* One signature over a fixed message, made by one half and checked by the other. */
+static bool sign_and_verify(struct crypto *crypto, EVP_PKEY *pkey)
+{
+	static const uint8_t message[] = "pairwise consistency";
+	const char *digest = crypto_key_type(pkey) == CKK_EC_EDWARDS ? NULL : "SHA256";
+	EVP_MD_CTX *sign = EVP_MD_CTX_new();
+	EVP_MD_CTX *verify = EVP_MD_CTX_new();
+	uint8_t signature[SIGNATURE_MAX];
+	size_t len = sizeof(signature);
+	bool good;
+
+	good = sign && verify &&
+	       EVP_DigestSignInit_ex(sign, NULL, digest, crypto->library, crypto->properties, pkey,
+	                             NULL) > 0 &&
+	       EVP_DigestSign(sign, signature, &len, message, sizeof(message)) > 0 &&
+	       EVP_DigestVerifyInit_ex(verify, NULL, digest, crypto->library, crypto->properties,
+	                               pkey, NULL) > 0 &&
+	       EVP_DigestVerify(verify, signature, len, message, sizeof(message)) == 1;
+	EVP_MD_CTX_free(verify);
+	EVP_MD_CTX_free(sign);
+	wire_wipe(signature, sizeof(signature));
+	ERR_clear_error();
+	return good;
+}
+
+bool keygen_halves_agree(struct crypto *crypto, EVP_PKEY *pkey)
+{
+	return sign_and_verify(crypto, pkey);
+}
+
+enum err keygen_pairwise_test(struct crypto *crypto, EVP_PKEY *pkey)
+{
+	if (sign_and_verify(crypto, pkey))
+		return ERROR_NONE;
+	if (crypto->state)
+		state_fail(crypto->state, "pairwise consistency test failed (%s)",
+		           EVP_PKEY_get0_type_name(pkey));
+	return ERROR_CRYPTO;
+}
+
+enum err keygen_pair(struct crypto *crypto, const struct config *config,
+                     const struct mechanism *mechanism, const struct wire_mechanism *parameter,
+                     struct attributes *public_set, struct attributes *private_set)
+{
+	pkey_auto pkey = NULL;
+	struct wire_bytes params;
+	enum err err;
+
+	(void)config; /* has chosen the row */
+	err = check_generate(mechanism, parameter, CKF_GENERATE_KEY_PAIR);
+	if (!err)
+		err = mechanism->key->generate_pair(crypto, mechanism, public_set, &pkey);
+	if (!err)
+		err = keygen_pairwise_test(crypto, pkey);
+	if (!err)
+		err = crypto_key_public_attributes(pkey, public_set);
+	params = attributes_bytes(public_set, CKA_EC_PARAMS);
+	if (!err && params.len)
+		err = attributes_set_bytes(private_set, CKA_EC_PARAMS, params.data, params.len);
+	return err ? err : crypto_key_private_attributes(pkey, private_set);
+}
+
+enum err keygen_derive(struct crypto *crypto, const struct mechanism *mechanism,
+                       const struct wire_mechanism *parameter, struct object *base_key,
+                       struct attributes *set)
+{
+	enum wire_shape shape;
+	enum err err;
+
+	if (!mechanism->key || !mechanism->key->derive ||
+	    !wire_mechanism_shape(mechanism->type, &shape) || parameter->type != mechanism->type)
+		return ERROR_MECHANISM;
+	err = crypto_key_fits(crypto, mechanism, base_key, HALF_PRIVATE);
+	if (!err && parameter->shape != shape)
+		err = ERROR_MECHANISM_PARAMETER;
+	return err ? err : mechanism->key->derive(crypto, mechanism, parameter, base_key, set);
+}
+
+bool keygen_is_slow(const struct mechanism *mechanism)
+{
+	return mechanism->key && mechanism->key->slow;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Makes the socket file. Anybody may connect as far as the file goes; who is served is decided by
+ * the peer's identity and [security].allowed_uids, and what he may do by his PIN.
+ */
+#include "listener.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 1024
+
+static int fill_address(struct sockaddr_un *address, const char *path)
+{
+	size_t path_len = strlen(path);
+
+	if (path_len >= sizeof(address->sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memset(address, 0, sizeof(*address));
+	address->sun_family = AF_UNIX;
+	memcpy(address->sun_path, path, path_len + 1);
+	return 0;
+}
+
+/* Does somebody answer there? */
+static int answers(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int result;
+
+	if (fd < 0)
+		return 0;
+	result = connect(fd, (const struct sockaddr *)address, sizeof(*address));
+	close(fd);
+	return result == 0;
+}
+
+/* NULL when the path is free now, else why it is not. */
+static const char *clear_path(const struct sockaddr_un *address)
+{
+	struct stat status;
+
+	if (lstat(address->sun_path, &status))
+		return errno == ENOENT ? NULL : strerror(errno);
+	if (!S_ISSOCK(status.st_mode))
+		return "a file that is not a socket is in the way; remove it or change "
+		       "[agent].socket";
+	if (answers(address))
+		return "another daemon answers there; stop it or change [agent].socket";
+	return unlink(address->sun_path) ? strerror(errno) : NULL;
+}
+
+static int bind_and_listen(int fd, const struct sockaddr_un *address)
+{
+	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)))
+		return -1;
+	if (chmod(address->sun_path, 0666))
+		return -1;
+	return listen(fd, BACKLOG);
+}
+
+int listener_open(const char *path, char *error, size_t error_len)
+{
+	struct sockaddr_un address;
+	const char *refusal;
+	int fd = -1;
+
+	refusal = fill_address(&address, path) ? strerror(errno) : clear_path(&address);
+	if (!refusal) {
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd >= 0 && !bind_and_listen(fd, &address))
+			return fd;
+		refusal = strerror(errno);
+	}
+	snprintf(error, error_len, "cannot listen on %s: %s", path, refusal);
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+void listener_close(int fd, const char *path)
+{
+	close(fd);
+	unlink(path);
+}

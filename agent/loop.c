@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The loops themselves: rings, threads, receive buffers, accepting, mail between threads, signals
+ * and the drain. What is done with a call is in loop_call.c.
+ */
+#include "loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "config.h"
+#include "connection.h"
+#include "log.h"
+#include "slots.h"
+
+#define RING_ENTRIES    256u
+#define COMPLETIONS_MAX 64u
+#define DRAIN_SECONDS   5
+
+struct io_uring_sqe *loop_sqe(struct loop *loop, struct completion *completion)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
+
+	while (!sqe) {
+		/* The queue is full: submitting empties it. Interrupted or short of memory, it is
+		 * tried again. */
+		io_uring_submit(&loop->ring);
+		sqe = io_uring_get_sqe(&loop->ring);
+	}
+	io_uring_sqe_set_data(sqe, completion);
+	return sqe;
+}
+
+/* ---- receive buffers ---- */
+
+static void offer_buffer(struct loop *loop, uint16_t id)
+{
+	io_uring_buf_ring_add(loop->buffer_ring, loop->buffers + (size_t)id * LOOP_BUFFER_LEN,
+	                      LOOP_BUFFER_LEN, id, io_uring_buf_ring_mask(LOOP_BUFFER_COUNT), 0);
+	io_uring_buf_ring_advance(loop->buffer_ring, 1);
+}
+
+void loop_recycle_buffer(struct loop *loop, uint16_t id, size_t used_len)
+{
+	wire_wipe(loop->buffers + (size_t)id * LOOP_BUFFER_LEN, used_len);
+	offer_buffer(loop, id);
+}
+
+/* The ring of offers is read by the kernel through pinned pages, which secret memory refuses; the
+ * buffers are only copied to. */
+static int open_buffers(struct loop *loop)
+{
+	struct io_uring_buf_reg registration = {.ring_entries = LOOP_BUFFER_COUNT, .bgid = 0};
+	size_t ring_len = LOOP_BUFFER_COUNT * sizeof(struct io_uring_buf);
+	int error;
+
+	loop->buffers = slots_allocate((size_t)LOOP_BUFFER_COUNT * LOOP_BUFFER_LEN);
+	if (!loop->buffers || posix_memalign((void **)&loop->buffer_ring, 4096, ring_len))
+		return -ENOMEM;
+	memset(loop->buffer_ring, 0, ring_len);
+	registration.ring_addr = (uint64_t)(uintptr_t)loop->buffer_ring;
+	error = io_uring_register_buf_ring(&loop->ring, &registration, 0);
+	if (error)
+		return error;
+	io_uring_buf_ring_init(loop->buffer_ring);
+	for (uint16_t id = 0; id < LOOP_BUFFER_COUNT; id++)
+		offer_buffer(loop, id);
+	return 0;
+}
+
+/* ---- mail ---- */
+
+static void write_wake(struct loop *loop)
+{
+	uint64_t one = 1;
+
+	/* An eventfd takes 2^64 - 2 wakes; the only failure left is a bug. */
+	if (write(loop->wake_fd, &one, sizeof(one)) != sizeof(one))
+		log_error("loop %u: wake failed: %s", loop->index, strerror(errno));
+}
+
+/* Under the mail lock: is this the first letter since the last reading? */
+static bool first_letter(struct loop *loop)
+{
+	bool first = !loop->mail_pending;
+
+	loop->mail_pending = true;
+	return first;
+}
+
+static void wake(struct loop *loop)
+{
+	bool first;
+
+	pthread_mutex_lock(&loop->mail_lock);
+	first = first_letter(loop);
+	pthread_mutex_unlock(&loop->mail_lock);
+	if (first)
+		write_wake(loop);
+}
+
+void loop_post_call(struct loop *loop, struct call *call)
+{
+	bool first;
+
+	pthread_mutex_lock(&loop->mail_lock);
+	call->next = loop->mail_calls;
+	loop->mail_calls = call;
+	first = first_letter(loop);
+	pthread_mutex_unlock(&loop->mail_lock);
+	if (first)
+		write_wake(loop);
+}
+
+/* False when there is no memory; the descriptor is still the caller's. */
+static bool post_descriptor(struct loop *loop, int fd)
+{
+	bool first = false, fits = true;
+
+	pthread_mutex_lock(&loop->mail_lock);
+	if (loop->mail_fd_count == loop->mail_fd_capacity) {
+		unsigned int capacity = loop->mail_fd_capacity ? loop->mail_fd_capacity * 2 : 16;
+		int *grown = reallocarray(loop->mail_fds, capacity, sizeof(*grown));
+
+		fits = grown != NULL;
+		if (fits) {
+			loop->mail_fds = grown;
+			loop->mail_fd_capacity = capacity;
+		}
+	}
+	if (fits) {
+		loop->mail_fds[loop->mail_fd_count++] = fd;
+		first = first_letter(loop);
+	}
+	pthread_mutex_unlock(&loop->mail_lock);
+	if (first)
+		write_wake(loop);
+	return fits;
+}
+
+void loops_wake_for_audit(struct loop *loop)
+{
+	struct agent *agent = loop->agent;
+
+	for (unsigned int i = 0; i < agent->loop_count; i++) {
+		struct loop *other = agent->loops[i];
+
+		if (other != loop && atomic_exchange(&other->waits_for_audit, false))
+			wake(other);
+	}
+}
+
+static void arm_wake(struct loop *loop)
+{
+	struct io_uring_sqe *sqe = loop_sqe(loop, &loop->wake);
+
+	io_uring_prep_read(sqe, loop->wake_fd, &loop->wake_value, sizeof(loop->wake_value), 0);
+}
+
+static void open_descriptors(struct loop *loop, const int *fds, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (loop->stopping)
+			close(fds[i]);
+		else
+			connection_open(loop, fds[i]);
+	}
+}
+
+static void begin_drain(struct loop *loop);
+
+static void on_wake(struct loop *loop, struct completion *completion, int32_t result,
+                    uint32_t flags)
+{
+	unsigned int fd_count;
+	struct call *calls;
+	int *fds;
+
+	(void)completion;
+	(void)result;
+	(void)flags;
+	pthread_mutex_lock(&loop->mail_lock);
+	calls = loop->mail_calls;
+	fds = loop->mail_fds;
+	fd_count = loop->mail_fd_count;
+	loop->mail_calls = NULL;
+	loop->mail_fds = NULL;
+	loop->mail_fd_count = loop->mail_fd_capacity = 0;
+	loop->mail_pending = false;
+	pthread_mutex_unlock(&loop->mail_lock);
+	open_descriptors(loop, fds, fd_count);
+	free(fds);
+	loop_finish_calls(loop, calls);
+	loop_release_held(loop);
+	if (atomic_load(&loop->agent->stopping) && !loop->stopping)
+		begin_drain(loop);
+	arm_wake(loop);
+}
+
+/* ---- accepting ---- */
+
+static void arm_accept(struct loop *loop)
+{
+	struct io_uring_sqe *sqe = loop_sqe(loop, &loop->accept);
+
+	io_uring_prep_multishot_accept(sqe, loop->listen_fd, NULL, NULL,
+	                               SOCK_CLOEXEC | SOCK_NONBLOCK);
+	loop->accepting = true;
+}
+
+/* Connections go round the loops. */
+static void distribute(struct loop *loop, int fd)
+{
+	struct agent *agent = loop->agent;
+	struct loop *target = agent->loops[loop->next_loop++ % agent->loop_count];
+
+	if (target == loop)
+		connection_open(loop, fd);
+	else if (!post_descriptor(target, fd))
+		close(fd);
+}
+
+static void on_accepted(struct loop *loop, struct completion *completion, int32_t result,
+                        uint32_t flags)
+{
+	(void)completion;
+	if (!(flags & IORING_CQE_F_MORE))
+		loop->accepting = false;
+	if (result >= 0 && loop->stopping)
+		close(result);
+	else if (result >= 0)
+		distribute(loop, result);
+	else if (result != -ECANCELED)
+		log_warning("accept failed: %s", strerror(-result));
+	if (!loop->accepting && !loop->stopping)
+		arm_accept(loop);
+}
+
+/* ---- the drain ---- */
+
+static void on_deadline(struct loop *loop, struct completion *completion, int32_t result,
+                        uint32_t flags)
+{
+	(void)completion;
+	(void)result;
+	(void)flags;
+	loop->overdue = true;
+}
+
+static void ignore(struct loop *loop, struct completion *completion, int32_t result, uint32_t flags)
+{
+	(void)loop;
+	(void)completion;
+	(void)result;
+	(void)flags;
+}
+
+static void begin_drain(struct loop *loop)
+{
+	struct connection *next;
+
+	loop->stopping = true;
+	if (loop->accepting)
+		io_uring_prep_cancel(loop_sqe(loop, &loop->ignored), &loop->accept, 0);
+	for (struct connection *each = loop->connections; each; each = next) {
+		next = each->next;
+		connection_drain(each);
+	}
+	loop->deadline.handler = on_deadline;
+	loop->drain_delay = (struct __kernel_timespec){.tv_sec = DRAIN_SECONDS};
+	io_uring_prep_timeout(loop_sqe(loop, &loop->deadline), &loop->drain_delay, 0, 0);
+}
+
+static bool drained(const struct loop *loop)
+{
+	if (!loop->stopping || loop->audit_in_flight)
+		return false;
+	return loop->overdue || (!loop->connections && !loop->held);
+}
+
+static void arm_signal(struct loop *loop)
+{
+	io_uring_prep_poll_add(loop_sqe(loop, &loop->signal), loop->signal_fd, POLLIN);
+}
+
+static void stop_all(struct agent *agent)
+{
+	atomic_store(&agent->stopping, true);
+	for (unsigned int i = 0; i < agent->loop_count; i++)
+		wake(agent->loops[i]);
+}
+
+static void on_signal(struct loop *loop, struct completion *completion, int32_t result,
+                      uint32_t flags)
+{
+	struct signalfd_siginfo signal;
+
+	(void)completion;
+	(void)result;
+	(void)flags;
+	while (read(loop->signal_fd, &signal, sizeof(signal)) == sizeof(signal)) {
+		if (signal.ssi_signo == SIGHUP) {
+			log_notice(
+				"SIGHUP: a changed configuration takes effect at the next restart");
+			continue;
+		}
+		log_notice("stopping: %s from pid %u", strsignal((int)signal.ssi_signo),
+		           signal.ssi_pid);
+		stop_all(loop->agent);
+	}
+	arm_signal(loop);
+}
+
+/* ---- the thread ---- */
+
+static void pin(struct loop *loop)
+{
+	cpu_set_t set;
+
+	if (loop->cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(loop->cpu, &set);
+	if (pthread_setaffinity_np(pthread_self(), sizeof(set), &set) ||
+	    io_uring_register_iowq_aff(&loop->ring, sizeof(set), &set))
+		log_warning("loop %u: cannot be pinned to core %d; it will be slower", loop->index,
+		            loop->cpu);
+}
+
+/* Looks for completions without sleeping, as long as the budget lasts. */
+static bool spin(struct loop *loop)
+{
+	uint64_t until = loop->last_reply_ns + loop->busy_poll_ns;
+
+	do {
+		io_uring_get_events(&loop->ring);
+		if (io_uring_cq_ready(&loop->ring))
+			return true;
+	} while (clock_monotonic_ns() < until);
+	loop->spin = false;
+	return false;
+}
+
+static void wait_for_completions(struct loop *loop)
+{
+	/* An append to the audit log runs on this core: spinning would keep it from running. */
+	if (loop->spin && !loop->audit_in_flight && !loop->stopping) {
+		io_uring_submit(&loop->ring);
+		if (spin(loop))
+			return;
+	}
+	io_uring_submit_and_wait(&loop->ring, 1);
+}
+
+static void run_completions(struct loop *loop)
+{
+	struct io_uring_cqe *cqes[COMPLETIONS_MAX];
+	unsigned int count = io_uring_peek_batch_cqe(&loop->ring, cqes, COMPLETIONS_MAX);
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct completion *completion = io_uring_cqe_get_data(cqes[i]);
+
+		completion->handler(loop, completion, cqes[i]->res, cqes[i]->flags);
+	}
+	io_uring_cq_advance(&loop->ring, count);
+}
+
+static int open_ring(struct loop *loop)
+{
+	struct io_uring_params wishes = {.flags = IORING_SETUP_SINGLE_ISSUER |
+	                                          IORING_SETUP_DEFER_TASKRUN};
+	struct io_uring_params plain = {0};
+	int error;
+
+	error = io_uring_queue_init_params(RING_ENTRIES, &loop->ring, &wishes);
+	if (error == -EINVAL) /* before Linux 6.1 */
+		error = io_uring_queue_init_params(RING_ENTRIES, &loop->ring, &plain);
+	if (error)
+		return error;
+	loop->ring_ready = true;
+	error = io_uring_register_files_sparse(&loop->ring, LOOP_FILES);
+	return error ? error : open_buffers(loop);
+}
+
+static void arm_all(struct loop *loop)
+{
+	arm_wake(loop);
+	if (loop->signal_fd >= 0)
+		arm_signal(loop);
+	if (loop->listen_fd >= 0)
+		arm_accept(loop);
+}
+
+/* A SINGLE_ISSUER ring belongs to the thread that enables it, so the ring is made here and the
+ * result reported. */
+static void *run(void *argument)
+{
+	struct loop *loop = argument;
+
+	loop->open_error = open_ring(loop);
+	pthread_barrier_wait(loop->ready);
+	if (loop->open_error)
+		return NULL;
+	pin(loop);
+	arm_all(loop);
+	while (!drained(loop)) {
+		wait_for_completions(loop);
+		run_completions(loop);
+		if (loop->held)
+			loop_write_audit(loop);
+	}
+	OPENSSL_thread_stop();
+	return NULL;
+}
+
+/* ---- opening and closing ---- */
+
+static struct loop *loop_new(struct agent *agent, unsigned int index, int cpu)
+{
+	struct loop *loop = calloc(1, sizeof(*loop));
+
+	if (!loop)
+		return NULL;
+	loop->agent = agent;
+	loop->index = index;
+	loop->cpu = cpu;
+	loop->listen_fd = loop->signal_fd = -1;
+	loop->held_last = &loop->held;
+	loop->busy_poll_ns = agent->config->agent.busy_poll_us * 1000;
+	loop->accept.handler = on_accepted;
+	loop->wake.handler = on_wake;
+	loop->signal.handler = on_signal;
+	loop->ignored.handler = ignore;
+	pthread_mutex_init(&loop->mail_lock, NULL);
+	loop->wake_fd = eventfd(0, EFD_CLOEXEC);
+	if (loop->wake_fd >= 0)
+		return loop;
+	pthread_mutex_destroy(&loop->mail_lock);
+	free(loop);
+	return NULL;
+}
+
+/* The n-th core that this process may run on, or -1. */
+static int nth_cpu(const cpu_set_t *allowed, unsigned int n)
+{
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (CPU_ISSET(cpu, allowed) && !n--)
+			return cpu;
+	}
+	return -1;
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int loops_open(struct agent *agent, int listen_fd, char *error, size_t error_len)
+{
+	cpu_set_t allowed;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		CPU_ZERO(&allowed);
+	agent->loops = calloc(agent->loop_count, sizeof(*agent->loops));
+	for (unsigned int i = 0; agent->loops && i < agent->loop_count; i++) {
+		agent->loops[i] = loop_new(agent, i, nth_cpu(&allowed, i));
+		if (!agent->loops[i])
+			goto failed;
+	}
+	if (!agent->loops)
+		goto failed;
+	agent->loops[0]->listen_fd = listen_fd;
+	agent->loops[0]->signal_fd = open_signals();
+	if (agent->loops[0]->signal_fd >= 0)
+		return 0;
+failed:
+	snprintf(error, error_len, "cannot make the event loops: %s", strerror(errno));
+	return -1;
+}
+
+static int start_threads(struct agent *agent, pthread_barrier_t *ready)
+{
+	for (unsigned int i = 0; i < agent->loop_count; i++) {
+		struct loop *loop = agent->loops[i];
+
+		loop->ready = ready;
+		if (pthread_create(&loop->thread, NULL, run, loop))
+			return -1;
+		loop->started = true;
+	}
+	return 0;
+}
+
+static int first_open_error(const struct agent *agent)
+{
+	for (unsigned int i = 0; i < agent->loop_count; i++) {
+		if (agent->loops[i]->open_error)
+			return agent->loops[i]->open_error;
+	}
+	return 0;
+}
+
+static void describe_ring_error(int ring_error, char *error, size_t error_len)
+{
+	const char *advice = "io_uring is required (Linux 6.0 or newer)";
+
+	if (ring_error == -EPERM || ring_error == -EACCES)
+		advice = "io_uring is required: allow it (sysctl kernel.io_uring_disabled=0, or "
+			 "the seccomp "
+			 "filter of the container)";
+	else if (ring_error == -ENOMEM)
+		advice = "raise the memory limit (RLIMIT_MEMLOCK) of the service";
+	snprintf(error, error_len, "io_uring cannot be used: %s; %s", strerror(-ring_error),
+	         advice);
+}
+
+int loops_run(struct agent *agent, void (*ready_function)(struct agent *), char *error,
+              size_t error_len)
+{
+	pthread_barrier_t ready;
+	int ring_error;
+
+	pthread_barrier_init(&ready, NULL, agent->loop_count + 1);
+	if (start_threads(agent, &ready)) {
+		/* Threads that wait at the barrier cannot be called back; the process ends with
+		 * them. */
+		snprintf(error, error_len,
+		         "cannot start the event loops: %s; raise the limit of tasks",
+		         strerror(errno));
+		return -1;
+	}
+	pthread_barrier_wait(&ready);
+	ring_error = first_open_error(agent);
+	if (ring_error)
+		stop_all(agent);
+	else
+		ready_function(agent);
+	for (unsigned int i = 0; i < agent->loop_count; i++)
+		pthread_join(agent->loops[i]->thread, NULL);
+	pthread_barrier_destroy(&ready);
+	if (!ring_error)
+		return 0;
+	describe_ring_error(ring_error, error, error_len);
+	return -1;
+}
+
+static void loop_free(struct loop *loop)
+{
+	if (loop->ring_ready)
+		io_uring_queue_exit(&loop->ring);
+	loop_calls_destroy(loop);
+	slots_release(loop->buffers);
+	free(loop->buffer_ring);
+	free(loop->mail_fds);
+	close(loop->wake_fd);
+	if (loop->signal_fd >= 0)
+		close(loop->signal_fd);
+	pthread_mutex_destroy(&loop->mail_lock);
+	free(loop);
+}
+
+void loops_close(struct agent *agent)
+{
+	for (unsigned int i = 0; agent->loops && i < agent->loop_count; i++) {
+		if (agent->loops[i])
+			loop_free(agent->loops[i]);
+	}
+	free(agent->loops);
+	agent->loops = NULL;
+}

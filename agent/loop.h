@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The loops: one thread per core, each with its own io_uring. A loop owns its connections; it runs
+ * short calls inline, hands slow ones to the workers, and holds replies until their audit record is
+ * written. It never blocks but in io_uring_enter.
+ *
+ * Each loop is pinned to its core and its io_uring workers to the same one: an append to the audit
+ * log goes through such a worker on most file systems, and handing it to another core costs several
+ * times as much (docs/performance.md).
+ */
+#ifndef AGENT_LOOP_H
+#define AGENT_LOOP_H
+
+#include <liburing.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent.h"
+#include "call.h"
+#include "completion.h"
+
+#define LOOP_BUFFER_LEN   16384u
+#define LOOP_BUFFER_COUNT 32u
+#define LOOP_FILES        4096u /* connections of one loop */
+
+struct loop {
+	struct agent *agent;
+	unsigned int index;
+	int cpu; /* -1: not pinned */
+	pthread_t thread;
+	bool started;
+	int open_error;           /* of the ring, made by the thread itself */
+	pthread_barrier_t *ready; /* passed when all rings are made, or not */
+	struct io_uring ring;
+	bool ring_ready;
+
+	/* Provided receive buffers, in locked memory, and the ring that offers them. */
+	struct io_uring_buf_ring *buffer_ring;
+	uint8_t *buffers;
+
+	/* The listening socket (loop 0 only, else -1) and signals. */
+	int listen_fd;
+	int signal_fd;
+	struct completion accept, signal, deadline, ignored;
+	bool accepting;
+	unsigned int next_loop; /* who gets the next connection */
+
+	/* Mail from other threads: finished calls, new descriptors, audit progress. */
+	pthread_mutex_t mail_lock;
+	struct call *mail_calls;
+	int *mail_fds;
+	unsigned int mail_fd_count, mail_fd_capacity;
+	bool mail_pending; /* the eventfd has been written */
+	int wake_fd;
+	uint64_t wake_value;
+	struct completion wake;
+
+	/* Audit: the batch this loop writes, the replies it holds, whether it waits for another
+	 * loop's batch. */
+	struct call *held;
+	struct call **held_last;
+	struct completion audit_write, audit_sync, sync_timer, background_sync;
+	int audit_fd;
+	struct wire_bytes audit_batch;
+	bool audit_in_flight, audit_must_sync, sync_timer_armed;
+	struct __kernel_timespec sync_delay, drain_delay;
+	atomic_bool waits_for_audit;
+
+	/* Connections and spare calls. */
+	struct connection *connections; /* list */
+	unsigned int connection_count;
+	uint8_t file_used[LOOP_FILES];
+	uint32_t next_file;
+	struct call *spare_calls;
+	unsigned int spare_call_count;
+
+	/* Adaptive polling: spin after a reply only while requests have been coming soon after
+	 * replies. */
+	uint64_t last_reply_ns;
+	uint64_t busy_poll_ns;
+	bool spin;
+	bool stopping;
+	bool overdue; /* the drain's deadline passed */
+};
+
+/*
+ * Makes agent->loop_count loops; listen_fd goes to the first. 0, or -1 with one line in `error`
+ * (io_uring missing or forbidden included).
+ */
+int loops_open(struct agent *agent, int listen_fd, char *error, size_t error_len);
+/*
+ * Starts the threads, calls `ready` when every loop can serve, then waits until all have ended
+ * (SIGTERM or SIGINT). 0 or -1.
+ */
+int loops_run(struct agent *agent, void (*ready)(struct agent *), char *error, size_t error_len);
+/* Frees the loops. No thread of theirs runs. */
+void loops_close(struct agent *agent);
+
+/* An SQE for this completion, never NULL: a full queue is submitted first. Loop thread only. */
+struct io_uring_sqe *loop_sqe(struct loop *loop, struct completion *completion);
+/* Gives a receive buffer back to the kernel, wiped. */
+void loop_recycle_buffer(struct loop *loop, uint16_t id, size_t used_len);
+/* A blank call; NULL when there is no memory. */
+struct call *loop_call_new(struct loop *loop);
+/* Wipes it and keeps it for the next. */
+void loop_call_free(struct loop *loop, struct call *call);
+/* Runs a call whose frame has been received, here or on a worker; its reply is sent by
+ * connection_reply in due time. */
+void loop_run_call(struct loop *loop, struct call *call);
+/* Any thread: a worker has run this call. */
+void loop_post_call(struct loop *loop, struct call *call);
+/* Takes a list of calls that workers have run. */
+void loop_finish_calls(struct loop *loop, struct call *calls);
+/* Frees the spare calls. */
+void loop_calls_destroy(struct loop *loop);
+/* Writes what is pending in the audit log, unless another loop is at it; then that one wakes us. */
+void loop_write_audit(struct loop *loop);
+/* Sends every held reply whose record is written. */
+void loop_release_held(struct loop *loop);
+/* Wakes the other loops that hold replies. */
+void loops_wake_for_audit(struct loop *loop);
+
+#endif

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls in a loop: running them here or on a worker, holding their replies until the audit record
+ * is written and a PIN's delay is over, and writing the audit log. Threads, ring and mail are
+ * loop.c's.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+#include "connection.h"
+#include "dispatch.h"
+#include "log.h"
+#include "loop.h"
+#include "slots.h"
+
+#define SPARE_CALLS_MAX 64u
+#define SYNC_DELAY_MS   1000u
+
+/* Between calls small buffers are kept, so that the steady state allocates nothing. */
+#define KEEP_LEN 4096u
+
+struct call *loop_call_new(struct loop *loop)
+{
+	struct call *call = loop->spare_calls;
+
+	if (call) {
+		loop->spare_calls = call->next;
+		loop->spare_call_count--;
+	} else {
+		call = calloc(1, sizeof(*call));
+		if (!call)
+			return NULL;
+		wire_buffer_init(&call->output, WIRE_BULK_LIMIT, &slots_wire_allocator);
+		wire_buffer_init(&call->reply, WIRE_BULK_LIMIT + WIRE_FRAME_HEADER_LEN,
+		                 &slots_wire_allocator);
+	}
+	call->agent = loop->agent;
+	call->loop = loop;
+	call->next = NULL;
+	return call;
+}
+
+static void call_destroy(struct call *call)
+{
+	wire_buffer_free(&call->body_copy);
+	wire_buffer_free(&call->output);
+	wire_buffer_free(&call->reply);
+	free(call);
+}
+
+void loop_call_free(struct loop *loop, struct call *call)
+{
+	struct wire_buffer output, reply;
+
+	if (loop->spare_call_count >= SPARE_CALLS_MAX) {
+		call_destroy(call);
+		return;
+	}
+	wire_buffer_free(&call->body_copy);
+	wire_buffer_reset(&call->output, KEEP_LEN);
+	wire_buffer_reset(&call->reply, KEEP_LEN);
+	output = call->output;
+	reply = call->reply;
+	memset(call, 0, sizeof(*call));
+	call->output = output;
+	call->reply = reply;
+	call->next = loop->spare_calls;
+	loop->spare_calls = call;
+	loop->spare_call_count++;
+}
+
+void loop_calls_destroy(struct loop *loop)
+{
+	while (loop->spare_calls) {
+		struct call *call = loop->spare_calls;
+
+		loop->spare_calls = call->next;
+		call_destroy(call);
+	}
+}
+
+/* ---- replies ---- */
+
+static void on_delay_over(struct loop *loop, struct completion *completion, int32_t result,
+                          uint32_t flags)
+{
+	struct call *call = container_of(completion, struct call, timer);
+
+	(void)loop;
+	(void)result;
+	(void)flags;
+	connection_reply(call->connection, call);
+}
+
+static void arm_timer(struct loop *loop, struct completion *completion, unsigned int delay_ms,
+                      struct __kernel_timespec *when)
+{
+	struct io_uring_sqe *sqe = loop_sqe(loop, completion);
+
+	when->tv_sec = delay_ms / 1000;
+	when->tv_nsec = (long long)(delay_ms % 1000) * 1000000;
+	io_uring_prep_timeout(sqe, when, 0, 0);
+}
+
+/* Sends the reply, after the delay that a wrong PIN owes. */
+static void release(struct loop *loop, struct call *call)
+{
+	if (!call->delay_ms) {
+		loop->last_reply_ns = clock_monotonic_ns();
+		connection_reply(call->connection, call);
+		return;
+	}
+	call->timer.handler = on_delay_over;
+	arm_timer(loop, &call->timer, call->delay_ms, &call->delay);
+}
+
+static bool must_wait(struct loop *loop, struct call *call)
+{
+	return call->audit_sequence > audit_written(loop->agent->audit) &&
+	       !audit_lost(loop->agent->audit, call->audit_sequence);
+}
+
+static void finish(struct loop *loop, struct call *call)
+{
+	if (audit_lost(loop->agent->audit, call->audit_sequence))
+		dispatch_fail(call, ERROR_AUDIT);
+	release(loop, call);
+}
+
+/* A call has run: its reply goes out now or waits for its record. */
+static void call_done(struct loop *loop, struct call *call)
+{
+	if (call->audit_sequence && must_wait(loop, call)) {
+		call->next = NULL;
+		*loop->held_last = call;
+		loop->held_last = &call->next;
+		return;
+	}
+	if (call->audit_sequence)
+		finish(loop, call);
+	else
+		release(loop, call);
+}
+
+/* Lets go of every held reply whose record is written or lost. */
+void loop_release_held(struct loop *loop)
+{
+	struct call *waiting = loop->held;
+
+	loop->held = NULL;
+	loop->held_last = &loop->held;
+	while (waiting) {
+		struct call *call = waiting;
+
+		waiting = call->next;
+		call_done(loop, call);
+	}
+}
+
+/* ---- running ---- */
+
+static void run_on_worker(struct job *job)
+{
+	struct call *call = container_of(job, struct call, job);
+
+	dispatch_run(call);
+	if (call->application)
+		atomic_fetch_sub(&call->application->calls_on_workers, 1);
+	loop_post_call(call->loop, call);
+}
+
+/* The receive buffer goes back to the kernel when this returns, so a slow call takes its body
+ * along. */
+static bool copy_body(struct call *call)
+{
+	bool bulk = call->body.len > WIRE_CONTROL_LIMIT;
+
+	wire_buffer_init(&call->body_copy, WIRE_BULK_LIMIT, bulk ? NULL : &slots_wire_allocator);
+	wire_put_raw(&call->body_copy, call->body.data, call->body.len);
+	call->body = (struct wire_bytes){call->body_copy.data, call->body_copy.len};
+	return !call->body_copy.failed;
+}
+
+static void hand_to_worker(struct loop *loop, struct call *call)
+{
+	if (!copy_body(call)) {
+		dispatch_fail(call, ERROR_MEMORY);
+		call_done(loop, call);
+		return;
+	}
+	call->on_worker = true;
+	call->deferred = false;
+	call->job.run = run_on_worker;
+	if (call->application)
+		atomic_fetch_add(&call->application->calls_on_workers, 1);
+	workers_add(loop->agent->workers, &call->job);
+}
+
+/* Requests that follow replies closely make spinning worth while; others make it stop. */
+static void note_request(struct loop *loop)
+{
+	uint64_t budget_ns = loop->busy_poll_ns;
+
+	loop->spin = budget_ns && clock_monotonic_ns() - loop->last_reply_ns < budget_ns;
+}
+
+void loop_run_call(struct loop *loop, struct call *call)
+{
+	note_request(loop);
+	if (dispatch_is_slow(call)) {
+		hand_to_worker(loop, call);
+		return;
+	}
+	dispatch_run(call);
+	if (call->deferred)
+		hand_to_worker(loop, call);
+	else
+		call_done(loop, call);
+}
+
+void loop_finish_calls(struct loop *loop, struct call *calls)
+{
+	while (calls) {
+		struct call *call = calls;
+
+		calls = call->next;
+		call_done(loop, call);
+	}
+}
+
+/* ---- audit ---- */
+
+static void on_background_synced(struct loop *loop, struct completion *completion, int32_t result,
+                                 uint32_t flags)
+{
+	(void)loop;
+	(void)completion;
+	(void)flags;
+	if (result < 0)
+		log_error("audit log: fdatasync failed: %s", strerror(-result));
+}
+
+static void on_sync_timer(struct loop *loop, struct completion *completion, int32_t result,
+                          uint32_t flags)
+{
+	struct io_uring_sqe *sqe;
+	int fd;
+
+	(void)completion;
+	(void)result;
+	(void)flags;
+	loop->sync_timer_armed = false;
+	if (loop->stopping || !audit_sync_due(loop->agent->audit, &fd))
+		return;
+	loop->background_sync.handler = on_background_synced;
+	sqe = loop_sqe(loop, &loop->background_sync);
+	io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+}
+
+static void arm_sync_timer(struct loop *loop)
+{
+	if (loop->sync_timer_armed || loop->stopping)
+		return;
+	loop->sync_timer_armed = true;
+	loop->sync_timer.handler = on_sync_timer;
+	arm_timer(loop, &loop->sync_timer, SYNC_DELAY_MS, &loop->sync_delay);
+}
+
+static void batch_finished(struct loop *loop, int sync_result)
+{
+	bool more;
+
+	loop->audit_in_flight = false;
+	more = audit_batch_done(loop->agent->audit, sync_result);
+	loops_wake_for_audit(loop);
+	loop_release_held(loop);
+	arm_sync_timer(loop);
+	if (more)
+		loop_write_audit(loop);
+}
+
+static void on_audit_synced(struct loop *loop, struct completion *completion, int32_t result,
+                            uint32_t flags)
+{
+	(void)completion;
+	(void)flags;
+	batch_finished(loop, result);
+}
+
+static void submit_audit_write(struct loop *loop)
+{
+	struct io_uring_sqe *sqe = loop_sqe(loop, &loop->audit_write);
+
+	/* The file is O_APPEND, so the offset is of no account. */
+	io_uring_prep_write(sqe, loop->audit_fd, loop->audit_batch.data,
+	                    (unsigned int)loop->audit_batch.len, 0);
+}
+
+static void on_audit_written(struct loop *loop, struct completion *completion, int32_t result,
+                             uint32_t flags)
+{
+	struct io_uring_sqe *sqe;
+
+	(void)completion;
+	(void)flags;
+	if (audit_batch_written(loop->agent->audit, result, &loop->audit_batch)) {
+		submit_audit_write(loop);
+		return;
+	}
+	if (!loop->audit_must_sync || result < 0) {
+		batch_finished(loop, 0);
+		return;
+	}
+	loop->audit_sync.handler = on_audit_synced;
+	sqe = loop_sqe(loop, &loop->audit_sync);
+	io_uring_prep_fsync(sqe, loop->audit_fd, IORING_FSYNC_DATASYNC);
+}
+
+void loop_write_audit(struct loop *loop)
+{
+	struct audit *audit = loop->agent->audit;
+
+	if (loop->audit_in_flight)
+		return;
+	/* Said before asking, so that a batch which ends in between wakes us. */
+	atomic_store(&loop->waits_for_audit, true);
+	if (!audit_batch_take(audit, &loop->audit_fd, &loop->audit_batch, &loop->audit_must_sync)) {
+		loop_release_held(loop);
+		return;
+	}
+	atomic_store(&loop->waits_for_audit, false);
+	loop->audit_in_flight = true;
+	loop->audit_write.handler = on_audit_written;
+	submit_audit_write(loop);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of mechanisms and its lookup. A mechanism that two settings of the configuration see
+ * differently has two rows, the permissive one first. Parameter shapes are wire/mechanism.def's;
+ * what a mechanism does is behind the methods.
+ */
+#include "mechanism.h"
+
+#include "config.h"
+#include "crypto_methods.h"
+#include "keygen.h"
+
+#define NO_KEY CK_UNAVAILABLE_INFORMATION
+
+#define RSA_MIN      2048
+#define RSA_WEAK_MIN 1024
+#define RSA_MAX      4096
+/* Secret keys of 1 to 4096 octets. */
+#define SECRET_MIN 8
+#define SECRET_MAX 32768
+
+#define SIGN    (CKF_SIGN | CKF_VERIFY)
+#define ENCRYPT (CKF_ENCRYPT | CKF_DECRYPT)
+#define WRAP    (CKF_WRAP | CKF_UNWRAP)
+
+/* One row; what it is beyond its key follows. */
+#define ROW(number, key, other, smallest, largest, does, ...)                                      \
+	{                                                                                          \
+		.type = number, .key_type = key, .other_key_type = other, .min_key = smallest,     \
+		.max_key = largest, .functions = does, __VA_ARGS__                                 \
+	}
+
+/* Weak keys are for compatibility: a configuration that allows them is no approved mode. */
+#define RSA(number, does, what, approved, ...)                                                     \
+	ROW(number, CKK_RSA, NO_KEY, RSA_WEAK_MIN, RSA_MAX, does, .needs = NEEDS_WEAK_RSA | what,  \
+	    .fips_approved = false, __VA_ARGS__),                                                  \
+		ROW(number, CKK_RSA, NO_KEY, RSA_MIN, RSA_MAX, does, .needs = what,                \
+	            .fips_approved = approved, __VA_ARGS__)
+#define RSA_SIGN(number, does, what, hash)                                                         \
+	RSA(number, does, what, !(what), .digest = hash, .operation = &crypto_rsa_signature_methods)
+#define RSA_SHA1(number)                                                                           \
+	RSA_SIGN(number, SIGN, NEEDS_SHA1_SIGNING, DIGEST_SHA1),                                   \
+		RSA_SIGN(number, CKF_VERIFY, 0, DIGEST_SHA1)
+
+#define EC(number, does, ...)                                                                      \
+	ROW(number, CKK_EC, NO_KEY, 256, 521, does,                                                \
+	    .ec_flags = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS, __VA_ARGS__)
+#define ECDSA(number, does, hash, ...)                                                             \
+	EC(number, does, .digest = hash, .operation = &crypto_ecdsa_methods, __VA_ARGS__)
+#define EDWARDS(number, does, ...)                                                                 \
+	ROW(number, CKK_EC_EDWARDS, NO_KEY, 255, 255, does,                                        \
+	    .ec_flags = CKF_EC_F_P | CKF_EC_NAMEDCURVE, .fips_approved = true, __VA_ARGS__)
+
+#define AES(number, does, ...)                                                                     \
+	ROW(number, CKK_AES, NO_KEY, 16, 32, does, .fips_approved = true, __VA_ARGS__)
+#define DIGEST(number, hash)                                                                       \
+	ROW(number, NO_KEY, NO_KEY, 0, 0, CKF_DIGEST, .digest = hash, .fips_approved = true,       \
+	    .operation = &crypto_digest_methods)
+#define HMAC(number, key, hash)                                                                    \
+	ROW(number, CKK_GENERIC_SECRET, key, SECRET_MIN, SECRET_MAX, SIGN, .digest = hash,         \
+	    .fips_approved = true, .operation = &crypto_hmac_methods)
+
+/* Ascending by type, which mechanism_find relies on. */
+static const struct mechanism table[] = {
+	RSA(CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, 0, true, .key = &keygen_rsa_methods),
+	RSA(CKM_RSA_PKCS, SIGN | ENCRYPT | WRAP, 0, false,
+            .operation = &crypto_rsa_signature_methods,
+            .encryption = &crypto_rsa_encryption_methods),
+	RSA(CKM_RSA_X_509, SIGN | ENCRYPT, NEEDS_CODE, false, .operation = NULL),
+	RSA_SHA1(CKM_SHA1_RSA_PKCS),
+	RSA(CKM_RSA_PKCS_OAEP, ENCRYPT | WRAP, 0, true,
+            .encryption = &crypto_rsa_encryption_methods),
+	/* The row that may sign over SHA-1 is told from the other by its needs. */
+	RSA_SIGN(CKM_RSA_PKCS_PSS, SIGN, NEEDS_SHA1_SIGNING, DIGEST_NONE),
+	RSA_SIGN(CKM_RSA_PKCS_PSS, SIGN, 0, DIGEST_NONE),
+	RSA_SHA1(CKM_SHA1_RSA_PKCS_PSS),
+	RSA_SIGN(CKM_SHA256_RSA_PKCS, SIGN, 0, DIGEST_SHA256),
+	RSA_SIGN(CKM_SHA384_RSA_PKCS, SIGN, 0, DIGEST_SHA384),
+	RSA_SIGN(CKM_SHA512_RSA_PKCS, SIGN, 0, DIGEST_SHA512),
+	RSA_SIGN(CKM_SHA256_RSA_PKCS_PSS, SIGN, 0, DIGEST_SHA256),
+	RSA_SIGN(CKM_SHA384_RSA_PKCS_PSS, SIGN, 0, DIGEST_SHA384),
+	RSA_SIGN(CKM_SHA512_RSA_PKCS_PSS, SIGN, 0, DIGEST_SHA512),
+	RSA_SIGN(CKM_SHA224_RSA_PKCS, SIGN, 0, DIGEST_SHA224),
+	RSA_SIGN(CKM_SHA224_RSA_PKCS_PSS, SIGN, 0, DIGEST_SHA224),
+	DIGEST(CKM_SHA_1, DIGEST_SHA1),
+	HMAC(CKM_SHA_1_HMAC, CKK_SHA_1_HMAC, DIGEST_SHA1),
+	HMAC(CKM_SHA_1_HMAC_GENERAL, CKK_SHA_1_HMAC, DIGEST_SHA1),
+	DIGEST(CKM_SHA256, DIGEST_SHA256),
+	HMAC(CKM_SHA256_HMAC, CKK_SHA256_HMAC, DIGEST_SHA256),
+	HMAC(CKM_SHA256_HMAC_GENERAL, CKK_SHA256_HMAC, DIGEST_SHA256),
+	DIGEST(CKM_SHA224, DIGEST_SHA224),
+	HMAC(CKM_SHA224_HMAC, CKK_SHA224_HMAC, DIGEST_SHA224),
+	HMAC(CKM_SHA224_HMAC_GENERAL, CKK_SHA224_HMAC, DIGEST_SHA224),
+	DIGEST(CKM_SHA384, DIGEST_SHA384),
+	HMAC(CKM_SHA384_HMAC, CKK_SHA384_HMAC, DIGEST_SHA384),
+	HMAC(CKM_SHA384_HMAC_GENERAL, CKK_SHA384_HMAC, DIGEST_SHA384),
+	DIGEST(CKM_SHA512, DIGEST_SHA512),
+	HMAC(CKM_SHA512_HMAC, CKK_SHA512_HMAC, DIGEST_SHA512),
+	HMAC(CKM_SHA512_HMAC_GENERAL, CKK_SHA512_HMAC, DIGEST_SHA512),
+	DIGEST(CKM_SHA3_256, DIGEST_SHA3_256),
+	HMAC(CKM_SHA3_256_HMAC, CKK_SHA3_256_HMAC, DIGEST_SHA3_256),
+	HMAC(CKM_SHA3_256_HMAC_GENERAL, CKK_SHA3_256_HMAC, DIGEST_SHA3_256),
+	DIGEST(CKM_SHA3_224, DIGEST_SHA3_224),
+	HMAC(CKM_SHA3_224_HMAC, CKK_SHA3_224_HMAC, DIGEST_SHA3_224),
+	HMAC(CKM_SHA3_224_HMAC_GENERAL, CKK_SHA3_224_HMAC, DIGEST_SHA3_224),
+	DIGEST(CKM_SHA3_384, DIGEST_SHA3_384),
+	HMAC(CKM_SHA3_384_HMAC, CKK_SHA3_384_HMAC, DIGEST_SHA3_384),
+	HMAC(CKM_SHA3_384_HMAC_GENERAL, CKK_SHA3_384_HMAC, DIGEST_SHA3_384),
+	DIGEST(CKM_SHA3_512, DIGEST_SHA3_512),
+	HMAC(CKM_SHA3_512_HMAC, CKK_SHA3_512_HMAC, DIGEST_SHA3_512),
+	HMAC(CKM_SHA3_512_HMAC_GENERAL, CKK_SHA3_512_HMAC, DIGEST_SHA3_512),
+	ROW(CKM_GENERIC_SECRET_KEY_GEN, CKK_GENERIC_SECRET, NO_KEY, SECRET_MIN, SECRET_MAX,
+            CKF_GENERATE, .fips_approved = true, .key = &keygen_secret_methods),
+	EC(CKM_EC_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, .fips_approved = true,
+           .key = &keygen_ec_methods),
+	ECDSA(CKM_ECDSA, SIGN, DIGEST_NONE, .fips_approved = true),
+	ECDSA(CKM_ECDSA_SHA1, SIGN, DIGEST_SHA1, .needs = NEEDS_SHA1_SIGNING),
+	ECDSA(CKM_ECDSA_SHA1, CKF_VERIFY, DIGEST_SHA1, .fips_approved = true),
+	ECDSA(CKM_ECDSA_SHA224, SIGN, DIGEST_SHA224, .fips_approved = true),
+	ECDSA(CKM_ECDSA_SHA256, SIGN, DIGEST_SHA256, .fips_approved = true),
+	ECDSA(CKM_ECDSA_SHA384, SIGN, DIGEST_SHA384, .fips_approved = true),
+	ECDSA(CKM_ECDSA_SHA512, SIGN, DIGEST_SHA512, .fips_approved = true),
+	EC(CKM_ECDH1_DERIVE, CKF_DERIVE, .fips_approved = true, .key = &keygen_ecdh_methods),
+	EC(CKM_ECDH1_COFACTOR_DERIVE, CKF_DERIVE, .fips_approved = true,
+           .key = &keygen_ecdh_methods),
+	EDWARDS(CKM_EC_EDWARDS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, .key = &keygen_ec_methods),
+	EDWARDS(CKM_EDDSA, SIGN, .operation = &crypto_eddsa_methods),
+	AES(CKM_AES_KEY_GEN, CKF_GENERATE, .key = &keygen_secret_methods),
+	AES(CKM_AES_ECB, ENCRYPT, .cipher = CIPHER_AES_ECB, .encryption = &crypto_aes_methods),
+	AES(CKM_AES_CBC, ENCRYPT, .cipher = CIPHER_AES_CBC, .encryption = &crypto_aes_methods),
+	AES(CKM_AES_CBC_PAD, ENCRYPT | WRAP, .cipher = CIPHER_AES_CBC, .padding = true,
+            .encryption = &crypto_aes_methods),
+	AES(CKM_AES_CTR, ENCRYPT, .cipher = CIPHER_AES_CTR, .encryption = &crypto_aes_methods),
+	AES(CKM_AES_GCM, ENCRYPT, .cipher = CIPHER_AES_GCM, .encryption = &crypto_aes_gcm_methods),
+	AES(CKM_AES_KEY_WRAP, WRAP, .cipher = CIPHER_AES_WRAP,
+            .encryption = &crypto_aes_wrap_methods),
+	AES(CKM_AES_KEY_WRAP_PAD, WRAP, .cipher = CIPHER_AES_WRAP_PAD, .padding = true,
+            .encryption = &crypto_aes_wrap_methods),
+	AES(CKM_AES_KEY_WRAP_KWP, WRAP, .cipher = CIPHER_AES_WRAP_PAD, .padding = true,
+            .encryption = &crypto_aes_wrap_methods),
+};
+
+#define ROWS (sizeof(table) / sizeof(table[0]))
+
+/* OpenSSL has what the row is made of. */
+static bool available(const struct crypto *crypto, const struct mechanism *row)
+{
+	if (row->digest != DIGEST_NONE && !crypto->digests[row->digest])
+		return false;
+	if (row->operation == &crypto_hmac_methods && !crypto->hmac)
+		return false;
+	return !row->encryption || row->key_type != CKK_AES || crypto->ciphers[row->cipher][0];
+}
+
+static bool offered(const struct crypto *crypto, const struct config *config,
+                    const struct mechanism *row)
+{
+	uint32_t has = 0;
+
+	if (config && config->algorithms.allow_weak_rsa)
+		has |= NEEDS_WEAK_RSA;
+	if (config && config->algorithms.allow_sha1_signing)
+		has |= NEEDS_SHA1_SIGNING;
+	if (config && config->algorithms.fips_approved_only && (!row->fips_approved || row->needs))
+		return false;
+	return !(row->needs & ~has) && available(crypto, row);
+}
+
+/* The first row whose type is not below `type`. */
+static size_t lower_bound(uint64_t type)
+{
+	size_t low = 0, high = ROWS;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (table[middle].type < type)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+const struct mechanism *mechanism_find(const struct crypto *crypto, const struct config *config,
+                                       uint64_t type)
+{
+	for (size_t i = lower_bound(type); i < ROWS && table[i].type == type; i++) {
+		if (offered(crypto, config, &table[i]))
+			return &table[i];
+	}
+	return NULL;
+}
+
+void mechanism_each(const struct crypto *crypto, const struct config *config,
+                    void (*each)(void *context, const struct mechanism *mechanism), void *context)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (mechanism_find(crypto, config, table[i].type) == &table[i])
+			each(context, &table[i]);
+	}
+}
+
+size_t mechanism_count(void)
+{
+	return ROWS;
+}
+
+const struct mechanism *mechanism_row(size_t index)
+{
+	return index < ROWS ? &table[index] : NULL;
+}
+
+static const struct {
+	uint64_t hash, mgf;
+	enum crypto_digest digest;
+} hashes[] = {
+	{CKM_SHA_1, CKG_MGF1_SHA1, DIGEST_SHA1},
+	{CKM_SHA224, CKG_MGF1_SHA224, DIGEST_SHA224},
+	{CKM_SHA256, CKG_MGF1_SHA256, DIGEST_SHA256},
+	{CKM_SHA384, CKG_MGF1_SHA384, DIGEST_SHA384},
+	{CKM_SHA512, CKG_MGF1_SHA512, DIGEST_SHA512},
+	{CKM_SHA3_224, CKG_MGF1_SHA3_224, DIGEST_SHA3_224},
+	{CKM_SHA3_256, CKG_MGF1_SHA3_256, DIGEST_SHA3_256},
+	{CKM_SHA3_384, CKG_MGF1_SHA3_384, DIGEST_SHA3_384},
+	{CKM_SHA3_512, CKG_MGF1_SHA3_512, DIGEST_SHA3_512},
+};
+
+enum crypto_digest mechanism_digest(uint64_t hash)
+{
+	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++) {
+		if (hashes[i].hash == hash)
+			return hashes[i].digest;
+	}
+	return DIGEST_NONE;
+}
+
+enum crypto_digest mechanism_mgf(uint64_t mgf)
+{
+	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++) {
+		if (hashes[i].mgf == mgf)
+			return hashes[i].digest;
+	}
+	return DIGEST_NONE;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An object: immutable once it is published, so that readers need no lock. Changing one means
+ * publishing a successor with the same handle (token_replace_object); operations that hold the old
+ * one finish with it.
+ */
+#ifndef AGENT_OBJECT_H
+#define AGENT_OBJECT_H
+
+#include <openssl/types.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "attributes.h"
+#include "error.h"
+
+#define OBJECT_UID_LEN 16u
+
+struct application;
+
+/* Usage flags cached from the attributes, so that policy is a few bit tests. */
+enum object_usage {
+	USAGE_ENCRYPT = 1u << 0,
+	USAGE_DECRYPT = 1u << 1,
+	USAGE_SIGN = 1u << 2,
+	USAGE_VERIFY = 1u << 3,
+	USAGE_WRAP = 1u << 4,
+	USAGE_UNWRAP = 1u << 5,
+	USAGE_DERIVE = 1u << 6,
+	USAGE_SENSITIVE = 1u << 7,
+	USAGE_EXTRACTABLE = 1u << 8,
+	USAGE_MODIFIABLE = 1u << 9,
+	USAGE_COPYABLE = 1u << 10,
+	USAGE_DESTROYABLE = 1u << 11,
+	USAGE_ALWAYS_AUTHENTICATE = 1u << 12,
+	USAGE_WRAP_WITH_TRUSTED = 1u << 13,
+	USAGE_TRUSTED = 1u << 14,
+	USAGE_COMPROMISED = 1u << 15, /* set by the operator: no use at all */
+};
+
+struct object {
+	atomic_uint references;
+	uint32_t handle; /* 0 until published */
+	uint8_t uid[OBJECT_UID_LEN];
+	uint64_t revision; /* counts replacements of a token object */
+	bool is_token;     /* CKA_TOKEN */
+	bool is_private;   /* CKA_PRIVATE */
+	/* Session objects: who sees it, and with which session it dies. Compared, never followed.
+	 */
+	const struct application *application;
+	uint32_t session_handle;
+	/* Cached from the attributes. */
+	uint64_t object_class;
+	uint64_t key_type; /* CK_UNAVAILABLE_INFORMATION when there is none */
+	uint32_t usage;
+	char start_date[8], end_date[8]; /* YYYYMMDD, first octet 0 when absent */
+	bool has_allowed_mechanisms;
+	struct attributes attributes;
+	/* The key as OpenSSL wants it, made at first use by crypto_key.h and shared by successors
+	 * with the same key. */
+	_Atomic(EVP_PKEY *) pkey;
+};
+
+/* A fresh object that takes over the attributes (the set is left empty) and fills the caches. One
+ * reference. */
+enum err object_new(struct attributes *attributes, struct object **object) MUST_CHECK;
+struct object *object_get(struct object *object);
+/* Drops a reference; the last one wipes and frees. NULL is allowed. */
+void object_put(struct object *object);
+/* For __attribute__((cleanup)). */
+void object_putp(struct object **object);
+#define object_auto __attribute__((cleanup(object_putp))) struct object *
+/* True when CKA_ALLOWED_MECHANISMS is absent, empty or names the mechanism. */
+bool object_allows_mechanism(const struct object *object, uint64_t mechanism);
+
+#endif

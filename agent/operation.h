@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Operations: the rules of Init, Update, Final and length queries that encryption, decryption,
+ * digesting, signing and verifying share, once. What a mechanism does inside is behind struct
+ * operation_methods. The caller holds the session's lock; nothing here touches sessions, tokens or
+ * the audit log.
+ *
+ * Rules kept here (PKCS#11 v2.40 §5.2, §5.8-5.13): a query or ERROR_BUFFER_TOO_SMALL leaves the
+ * operation active; every other error ends it; one-shot after an Update is ERROR_OPERATION_ACTIVE;
+ * Final or Update without Init is ERROR_OPERATION_NONE; success of a one-shot or Final ends it.
+ */
+#ifndef AGENT_OPERATION_H
+#define AGENT_OPERATION_H
+
+#include "crypto.h"
+#include "crypto_message.h"
+#include "mechanism.h"
+#include "object.h"
+#include "wire/codec.h"
+
+enum operation_kind {
+	OPERATION_ENCRYPT,
+	OPERATION_DECRYPT,
+	OPERATION_DIGEST,
+	OPERATION_SIGN,
+	OPERATION_VERIFY,
+	OPERATION_KINDS,
+};
+
+struct operation;
+
+/* What the caller can take: `query` asks for the length only. */
+struct output_request {
+	bool query;
+	uint64_t capacity;
+};
+
+/*
+ * Starts an operation. Checks the mechanism's functions, key class, type and size, and the
+ * parameter. Takes its own reference to `key` (NULL for digests). Policy (may this key do this) has
+ * been asked by the caller.
+ */
+enum err operation_start(struct operation **operation, enum operation_kind kind,
+                         struct crypto *crypto, const struct mechanism *mechanism,
+                         const struct wire_mechanism *parameter, struct object *key) MUST_CHECK;
+/* The same for wrapping (OPERATION_ENCRYPT) and unwrapping (OPERATION_DECRYPT): keygen_wrap.c. */
+enum err operation_start_wrapping(struct operation **operation, enum operation_kind kind,
+                                  struct crypto *crypto, const struct mechanism *mechanism,
+                                  const struct wire_mechanism *parameter,
+                                  struct object *key) MUST_CHECK;
+/* Wipes and frees. NULL is allowed. */
+void operation_free(struct operation *operation);
+const struct mechanism *operation_mechanism(const struct operation *operation);
+struct object *operation_key(const struct operation *operation);
+enum operation_kind operation_kind(const struct operation *operation);
+
+/*
+ * The four steps. `*operation` is freed and set to NULL when the operation ends, by success or
+ * error. Output is appended to `out`, and *output_len is the length of the result or what it needs;
+ * on a query or ERROR_BUFFER_TOO_SMALL nothing is appended. `data` is borrowed for the call. A NULL
+ * *operation gives ERROR_OPERATION_NONE.
+ */
+enum err operation_once(struct operation **operation, struct wire_bytes data,
+                        const struct output_request *request, struct wire_buffer *out,
+                        uint64_t *output_len) MUST_CHECK;
+/* Encrypt and decrypt give output; digest, sign and verify take request and out NULL. */
+enum err operation_update(struct operation **operation, struct wire_bytes data,
+                          const struct output_request *request, struct wire_buffer *out,
+                          uint64_t *output_len) MUST_CHECK;
+enum err operation_final(struct operation **operation, const struct output_request *request,
+                         struct wire_buffer *out, uint64_t *output_len) MUST_CHECK;
+/* Verify: one-shot, and after updates. */
+enum err operation_verify_once(struct operation **operation, struct wire_bytes data,
+                               struct wire_bytes signature) MUST_CHECK;
+enum err operation_verify_final(struct operation **operation,
+                                struct wire_bytes signature) MUST_CHECK;
+/* C_DigestKey: feeds a secret key's value. */
+enum err operation_digest_key(struct operation **operation, const struct object *key) MUST_CHECK;
+
+enum operation_step { STEP_ONCE, STEP_UPDATE, STEP_FINAL };
+
+/*
+ * What a family of mechanisms implements. There are two sorts. A gathering family has no update:
+ * the message (its digest when the mechanism has one, else the octets, gathered up to
+ * WIRE_DATA_LIMIT) goes whole to produce or verify. A streaming family has update and finish, and
+ * may have produce as the short way for a one-shot. Both must be able to produce the same message
+ * twice: that is what a caller with a too small buffer asks for.
+ */
+struct operation_methods {
+	size_t state_len; /* of the family's own state, zeroed memory behind operation->state */
+	enum err (*start)(struct operation *operation, const struct wire_mechanism *parameter);
+	enum err (*produce)(struct operation *operation, struct wire_bytes message, uint8_t *out,
+	                    size_t *out_len);
+	/* NULL: produce or finish, and compare in constant time. */
+	enum err (*verify)(struct operation *operation, struct wire_bytes message,
+	                   struct wire_bytes signature);
+	/* `out` and `out_len` are NULL for sign, verify and digest. */
+	enum err (*update)(struct operation *operation, struct wire_bytes data, uint8_t *out,
+	                   size_t *out_len);
+	enum err (*finish)(struct operation *operation, uint8_t *out, size_t *out_len);
+	/* Length of what the step gives; an upper bound where operation->bound_only is set. */
+	size_t (*output_max)(const struct operation *operation, size_t data_len,
+	                     enum operation_step step);
+	/* Undoes start, also one that failed half-way. May be NULL. */
+	void (*stop)(struct operation *operation);
+};
+
+struct operation {
+	enum operation_kind kind;
+	bool updated;    /* an Update happened: one-shot is over */
+	bool finished;   /* the result of Final waits in `result` for a larger buffer */
+	bool gathers;    /* set by operation_start from the methods; start may change it */
+	bool bound_only; /* set by start: the length is known only afterwards */
+	struct crypto *crypto;
+	const struct mechanism *mechanism;
+	const struct operation_methods *methods;
+	struct object *key;
+	struct crypto_message message; /* what a gathering family has been given */
+	struct wire_buffer result;
+	void *state;
+};
+
+#endif

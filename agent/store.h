@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The object store: one SQLite database, one owner, every committed change durable (WAL,
+ * synchronous=FULL, EXCLUSIVE locking). It keeps opaque sealed rows; it never sees a key. Calls
+ * block on disk: worker threads only, never a loop. Thread-safe by one mutex.
+ */
+#ifndef AGENT_STORE_H
+#define AGENT_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "object.h"
+#include "wire/buffer.h"
+
+#define STORE_SALT_LEN    16u
+#define STORE_WRAPPED_LEN 60u /* CRYPTO_SEAL_OVERHEAD + CRYPTO_KEY_LEN */
+#define STORE_LABEL_LEN   32u
+#define STORE_SERIAL_LEN  16u
+
+/* What is kept of one PIN. `set` is false when there is none. */
+struct store_pin {
+	bool set;
+	uint8_t salt[STORE_SALT_LEN];
+	uint64_t iterations;
+	uint8_t wrapped_key[STORE_WRAPPED_LEN]; /* the object master key sealed under the PIN's
+	                                           derived key */
+	uint32_t failures;                      /* consecutive wrong PINs */
+	bool must_change;
+};
+
+struct store_token {
+	uint64_t slot_id;
+	uint8_t label[STORE_LABEL_LEN]; /* blank padded */
+	char serial[STORE_SERIAL_LEN];  /* blank padded ASCII */
+	int64_t created;                /* Unix seconds */
+	struct store_pin so;
+	struct store_pin user;
+};
+
+/* One object as a row. `sealed` is borrowed. */
+struct store_row {
+	uint8_t uid[OBJECT_UID_LEN];
+	uint64_t slot_id;
+	uint64_t revision;
+	bool is_private;
+	struct wire_bytes sealed;
+};
+
+struct store;
+
+/*
+ * Opens (and makes, 0700/0600) the database in directory `path`. Refuses, with one line in `error`
+ * that names the path, the reason and what to do: a missing parent, permission denied, a wrong
+ * owner, group or world access, a read-only file system, a symlink or `..` in any component, a
+ * database of a newer format, and "Database is locked" (with the owner's pid if known) when another
+ * daemon has it. 0 or -1.
+ */
+int store_open(struct store **store, const char *path, char *error, size_t error_len);
+/* Checkpoints and closes. */
+void store_close(struct store *store);
+
+/* Calls `each` for every token, in order of slot_id; stops at the first error and returns it. */
+enum err store_load_tokens(struct store *store,
+                           enum err (*each)(void *context, const struct store_token *token),
+                           void *context) MUST_CHECK;
+/* Inserts or replaces the token's row. Durable on return. */
+enum err store_write_token(struct store *store, const struct store_token *token) MUST_CHECK;
+/* C_InitToken: deletes every object of the slot and writes the token, in one transaction. */
+enum err store_reset_token(struct store *store, const struct store_token *token) MUST_CHECK;
+
+/* Calls `each` for the rows of a slot, public or private ones. */
+enum err store_load_objects(struct store *store, uint64_t slot_id, bool is_private,
+                            enum err (*each)(void *context, const struct store_row *row),
+                            void *context) MUST_CHECK;
+/* Inserts the rows, or replaces those with the same uid, all or none. Durable on return. */
+enum err store_put_objects(struct store *store, const struct store_row *rows,
+                           size_t count) MUST_CHECK;
+/* ERROR_OBJECT_HANDLE when there is no such row. */
+enum err store_delete_object(struct store *store, uint64_t slot_id,
+                             const uint8_t uid[OBJECT_UID_LEN]) MUST_CHECK;
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A token in its slot: its PINs, its object master key while somebody is logged in, its objects and
+ * their index. Session objects live in the same table, marked with their application, so that one
+ * search serves both.
+ *
+ * Locking: one rwlock per token guards table, index and key; nothing that blocks on disk or derives
+ * a PIN runs under it. A second mutex orders changes of token objects and PINs (store first, then
+ * memory), so calls marked [slow] are for worker threads.
+ */
+#ifndef AGENT_TOKEN_H
+#define AGENT_TOKEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "crypto.h"
+#include "object.h"
+#include "store.h"
+#include "wire/attribute.h"
+
+struct config;
+struct token;
+struct application;
+
+enum token_user { TOKEN_USER, TOKEN_SO };
+
+struct token_info {
+	bool initialized;
+	bool user_pin_set;
+	uint8_t label[STORE_LABEL_LEN];
+	char serial[STORE_SERIAL_LEN];
+	uint64_t pin_flags;    /* CKF_USER_PIN_COUNT_LOW ... CKF_SO_PIN_LOCKED as they stand */
+	uint32_t object_count; /* token objects loaded */
+	uint32_t user_failures, so_failures;
+};
+
+/* Everything a token needs from outside. Borrowed for the life of the token. */
+struct token_environment {
+	struct crypto *crypto;
+	struct store *store;
+	const struct config *config;
+	const uint8_t *device_key; /* CRYPTO_KEY_LEN octets: seals public objects */
+};
+
+/*
+ * Makes the token of a slot from its row (NULL: never initialised) and loads its public objects. A
+ * row that does not open is kept in the store, logged by uid, and not shown; it does not stop the
+ * start.
+ */
+enum err token_new(struct token **token, uint64_t slot_id,
+                   const struct token_environment *environment,
+                   const struct store_token *row) MUST_CHECK;
+void token_free(struct token *token);
+uint64_t token_slot_id(const struct token *token);
+void token_info(struct token *token, struct token_info *info);
+
+/*
+ * [slow] C_InitToken: a fresh token needs any SO PIN of valid length; an initialised one its
+ * present SO PIN (counted and rate-limited like a login). Destroys every object. The caller has
+ * checked that no session is open. `*delay_ms` as in token_login.
+ */
+enum err token_initialize(struct token *token, struct wire_bytes pin, struct wire_bytes label,
+                          unsigned int *delay_ms) MUST_CHECK;
+/*
+ * [slow] Verifies a PIN (B5). The failure counter is durable before this returns. On
+ * ERROR_PIN_INCORRECT *delay_ms says how long the answer is to be held; attempts that begin inside
+ * that time get ERROR_PIN_RATE_LIMITED at once and are not counted. On success the object master
+ * key is in memory, private objects are loaded, and the caller holds one "login" to be given back
+ * by token_logout. The SO holds the key too but sees no private object (that is policy's business).
+ */
+enum err token_login(struct token *token, enum token_user user, struct wire_bytes pin,
+                     unsigned int *delay_ms) MUST_CHECK;
+/* Gives a login back; the last one wipes the key and unloads private objects. */
+void token_logout(struct token *token);
+/* [slow] Like token_login but only verifies: context-specific login. */
+enum err token_verify_pin(struct token *token, enum token_user user, struct wire_bytes pin,
+                          unsigned int *delay_ms) MUST_CHECK;
+/* [slow] C_InitPIN by the SO, who is logged in: sets the user PIN, clears its counter, keeps every
+ * object. */
+enum err token_init_pin(struct token *token, struct wire_bytes pin) MUST_CHECK;
+/* [slow] C_SetPIN. The old PIN is verified as in token_login. */
+enum err token_set_pin(struct token *token, enum token_user user, struct wire_bytes old_pin,
+                       struct wire_bytes new_pin, unsigned int *delay_ms) MUST_CHECK;
+
+/*
+ * Publishes objects, all or none, and gives them handles; takes its own references. Token objects
+ * are stored first
+ * ([slow] when any has is_token), session objects touch memory only.
+ */
+enum err token_add_objects(struct token *token, struct object *const *objects,
+                           size_t count) MUST_CHECK;
+/* [slow for token objects] Removes one. ERROR_OBJECT_HANDLE when it is gone already. */
+enum err token_remove_object(struct token *token, struct object *object) MUST_CHECK;
+/* [slow for token objects] Publishes `successor` in the place of `object`, same handle and uid,
+ * next revision. */
+enum err token_replace_object(struct token *token, struct object *object,
+                              struct object *successor) MUST_CHECK;
+/* Removes the session objects of one session, or of the whole application when session_handle is 0.
+ */
+void token_drop_session_objects(struct token *token, const struct application *application,
+                                uint32_t session_handle);
+
+/* C_Logout: removes the application's private session objects only. */
+void token_drop_private_session_objects(struct token *token, const struct application *application);
+
+/*
+ * A reference to the object with this handle if `application` may see it (token objects; its own
+ * session objects; private ones only with `private_visible`), else NULL.
+ */
+struct object *token_find(struct token *token, uint32_t handle,
+                          const struct application *application, bool private_visible);
+/*
+ * The handles of all visible objects that match, oldest first, in *handles (malloc; the caller
+ * frees), *count of them. Uses the index of class, key type, label and id when the template names
+ * one of them.
+ */
+enum err token_search(struct token *token, const struct wire_template *template,
+                      const struct application *application, bool private_visible,
+                      uint32_t **handles, size_t *count) MUST_CHECK;
+
+#endif

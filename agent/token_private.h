@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What token.c and token_objects.c share. Nobody else includes it.
+ */
+#ifndef AGENT_TOKEN_PRIVATE_H
+#define AGENT_TOKEN_PRIVATE_H
+
+#include <pthread.h>
+
+#include "object_table.h"
+#include "pin.h"
+#include "token.h"
+
+struct token {
+	uint64_t slot_id;
+	struct token_environment environment;
+	pthread_mutex_t change; /* orders PINs and token objects: store first, then memory. Taken
+	                           before `lock` */
+	pthread_rwlock_t lock;  /* guards what follows; nothing slow under it */
+	bool initialized;
+	struct store_token row;                /* written under both, so readable under either */
+	struct pin_guard so_guard, user_guard; /* under `change` */
+	uint8_t *key; /* the object master key while logins > 0; locked memory */
+	uint32_t logins;
+	bool private_loaded;
+	struct object_table *table;
+	uint32_t next_handle;
+};
+
+/* [slow] Reads the rows of the public or private objects into the table. Under `change`. */
+enum err token_load_objects(struct token *token, bool is_private) MUST_CHECK;
+/* Under the write lock: drops private token objects; drops everything. */
+void token_forget_private(struct token *token);
+void token_forget_objects(struct token *token);
+/* Under the write lock. */
+uint32_t token_next_handle(struct token *token);
+
+#endif

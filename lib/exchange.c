@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sockets and frames, seen from the client: send all of a request in one system call, wait for the
+ * reply (first spinning, then sleeping), and believe nothing in it that was not checked. It is not
+ * the place where connections are chosen, shared or given up: see channel.c.
+ */
+#include "exchange.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "wire/frame.h"
+
+#define KEEP_LEN         (64u * 1024u) /* of each buffer between two calls */
+#define FIRST_READ_LEN   512u          /* holds most replies whole */
+#define DIRECT_LEN       4096u         /* data from this length on is not copied into the frame */
+#define DRAIN_LEN        4096u
+#define SPIN_MISSES_MAX  3u  /* in a row, before spinning pauses */
+#define SPIN_PAUSE_CALLS 64u /* calls without spinning after that */
+#define CONNECT_RETRY_NS 2000000
+#define NS_PER_US        1000
+#define NS_PER_MS        1000000
+#define NS_PER_S         1000000000
+
+void exchange_init(struct connection *connection, struct channel *channel)
+{
+	*connection = (struct connection){.fd = -1, .channel = channel};
+	wire_buffer_init(&connection->request, WIRE_FRAME_HEADER_LEN + WIRE_BULK_LIMIT, NULL);
+	wire_buffer_init(&connection->reply, WIRE_FRAME_HEADER_LEN + WIRE_BULK_LIMIT, NULL);
+	for (int i = 0; i < SCRATCH_COUNT; i++)
+		wire_buffer_init(&connection->scratch[i], WIRE_CONTROL_LIMIT, NULL);
+}
+
+void exchange_wipe(struct connection *connection)
+{
+	wire_buffer_reset(&connection->request, KEEP_LEN);
+	wire_buffer_reset(&connection->reply, KEEP_LEN);
+	for (int i = 0; i < SCRATCH_COUNT; i++)
+		wire_buffer_reset(&connection->scratch[i], KEEP_LEN);
+}
+
+void exchange_destroy(struct connection *connection)
+{
+	if (connection->fd >= 0)
+		close(connection->fd);
+	connection->fd = -1;
+	wire_buffer_free(&connection->request);
+	wire_buffer_free(&connection->reply);
+	for (int i = 0; i < SCRATCH_COUNT; i++)
+		wire_buffer_free(&connection->scratch[i]);
+}
+
+int64_t exchange_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+int exchange_socket(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+int exchange_establish(struct connection *connection, const struct sockaddr_un *address,
+                       int64_t deadline)
+{
+	const struct timespec pause = {.tv_nsec = CONNECT_RETRY_NS};
+
+	while (connect(connection->fd, (const struct sockaddr *)address, sizeof(*address))) {
+		/* EAGAIN: the agent's queue of connections is full. */
+		if (errno != EAGAIN && errno != EINTR)
+			return errno;
+		if (exchange_clock() >= deadline)
+			return ETIMEDOUT;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+/* Sleeps until the socket is ready. False after the deadline or on error. */
+static bool wait_ready(int fd, short events, int64_t deadline)
+{
+	struct pollfd wanted = {.fd = fd, .events = events};
+	int64_t left = deadline == EXCHANGE_FOREVER ? 0 : deadline - exchange_clock();
+	int timeout = deadline == EXCHANGE_FOREVER ? -1 : (int)(left / NS_PER_MS) + 1;
+	int ready;
+
+	if (left < 0)
+		return false;
+	ready = poll(&wanted, 1, timeout);
+	return ready > 0 || (ready < 0 && errno == EINTR);
+}
+
+/* Drops `len` octets from the front of what is to be sent. */
+static void advance(struct msghdr *message, size_t len)
+{
+	while (message->msg_iovlen && len >= message->msg_iov->iov_len) {
+		len -= message->msg_iov->iov_len;
+		message->msg_iov++;
+		message->msg_iovlen--;
+	}
+	if (message->msg_iovlen) {
+		message->msg_iov->iov_base = (uint8_t *)message->msg_iov->iov_base + len;
+		message->msg_iov->iov_len -= len;
+	}
+}
+
+static bool send_all(int fd, struct iovec *parts, size_t count, int64_t deadline)
+{
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+
+	while (message.msg_iovlen) {
+		ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+
+		if (sent >= 0)
+			advance(&message, (size_t)sent);
+		else if (errno == EAGAIN ? !wait_ready(fd, POLLOUT, deadline) : errno != EINTR)
+			return false;
+	}
+	return true;
+}
+
+/* One recv: octets read, 0 when there are none yet, -1 at the end of the stream or on error. */
+static ssize_t try_receive(int fd, uint8_t *into, size_t len)
+{
+	ssize_t got = recv(fd, into, len, MSG_DONTWAIT);
+
+	if (got > 0)
+		return got;
+	return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+}
+
+static ssize_t receive_some(int fd, uint8_t *into, size_t len, int64_t deadline)
+{
+	ssize_t got;
+
+	while ((got = try_receive(fd, into, len)) == 0) {
+		if (!wait_ready(fd, POLLIN, deadline))
+			return -1;
+	}
+	return got;
+}
+
+static bool receive_all(int fd, uint8_t *into, size_t len, int64_t deadline)
+{
+	while (len) {
+		ssize_t got = receive_some(fd, into, len, deadline);
+
+		if (got < 0)
+			return false;
+		into += got;
+		len -= (size_t)got;
+	}
+	return true;
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* Spinning saves the sleep and the wake-up of a call that takes some microseconds; where it keeps
+ * failing (slow calls, a busy machine) it only burns the processor that the agent needs. */
+static bool may_spin(struct connection *connection)
+{
+	if (!connection->spin_us)
+		return false;
+	if (!connection->spin_pause)
+		return true;
+	connection->spin_pause--;
+	return false;
+}
+
+static ssize_t spin(struct connection *connection, uint8_t *into, size_t len)
+{
+	int64_t until = exchange_clock() + (int64_t)connection->spin_us * NS_PER_US;
+	ssize_t got;
+
+	do {
+		got = try_receive(connection->fd, into, len);
+		if (got) {
+			connection->spin_misses = 0;
+			return got;
+		}
+		relax();
+	} while (exchange_clock() < until);
+	if (++connection->spin_misses >= SPIN_MISSES_MAX) {
+		connection->spin_misses = SPIN_MISSES_MAX - 1; /* one more miss after the pause */
+		connection->spin_pause = SPIN_PAUSE_CALLS;
+	}
+	return 0;
+}
+
+/* Reads the header and whatever came with it into the first FIRST_READ_LEN octets of the reply
+ * buffer. Returns the octets read, or 0. */
+static size_t receive_header(struct connection *connection, int64_t deadline)
+{
+	uint8_t *into = connection->reply.data;
+	size_t have = 0;
+	ssize_t got = may_spin(connection) ? spin(connection, into, FIRST_READ_LEN) : 0;
+
+	if (got > 0)
+		have = (size_t)got;
+	while (got >= 0 && have < WIRE_FRAME_HEADER_LEN) {
+		got = receive_some(connection->fd, into + have, FIRST_READ_LEN - have, deadline);
+		if (got > 0)
+			have += (size_t)got;
+	}
+	return got < 0 ? 0 : have;
+}
+
+/* Reads away a reply that there is no memory for, so that the next one is found. */
+static enum exchange_result drain(struct connection *connection, size_t len, int64_t deadline)
+{
+	uint8_t waste[DRAIN_LEN];
+	bool ok = true;
+
+	while (ok && len) {
+		size_t part = len < sizeof(waste) ? len : sizeof(waste);
+
+		ok = receive_all(connection->fd, waste, part, deadline);
+		len -= part;
+	}
+	wire_wipe(waste, sizeof(waste));
+	return ok ? EXCHANGE_NO_MEMORY : EXCHANGE_LOST;
+}
+
+/* Reads the rest of the frame, of which `have` octets are there. */
+static enum exchange_result receive_rest(struct connection *connection, size_t frame_len,
+                                         size_t have, int64_t deadline)
+{
+	struct wire_buffer *reply = &connection->reply;
+
+	if (frame_len > reply->len && !wire_buffer_extend(reply, frame_len - reply->len))
+		return drain(connection, frame_len - have, deadline);
+	if (!receive_all(connection->fd, reply->data + have, frame_len - have, deadline))
+		return EXCHANGE_LOST;
+	wire_buffer_truncate(reply, frame_len);
+	return EXCHANGE_OK;
+}
+
+static bool header_fits(const struct wire_frame_header *header, uint16_t opcode,
+                        uint32_t request_id, size_t have)
+{
+	return header->request_id == request_id && header->opcode == opcode &&
+	       header->flags == WIRE_FRAME_REPLY && header->body_len <= wire_frame_limit(opcode) &&
+	       have <= WIRE_FRAME_HEADER_LEN + (size_t)header->body_len;
+}
+
+static enum exchange_result receive_reply(struct connection *connection, uint16_t opcode,
+                                          int64_t deadline, CK_RV *status)
+{
+	struct wire_frame_header header;
+	size_t have = receive_header(connection, deadline);
+
+	if (!have)
+		return EXCHANGE_LOST;
+	wire_frame_parse(&header, connection->reply.data);
+	if (!header_fits(&header, opcode, connection->request_id, have))
+		return EXCHANGE_LOST;
+	*status = header.status;
+	return receive_rest(connection, WIRE_FRAME_HEADER_LEN + (size_t)header.body_len, have,
+	                    deadline);
+}
+
+static void store_u32(uint8_t *octets, size_t value)
+{
+	for (int i = 0; i < 4; i++)
+		octets[i] = (uint8_t)(value >> (8 * i));
+}
+
+/* Counts `len` octets, which follow the buffer on the socket, into the frame and into its last
+ * field, which was encoded empty. */
+static void announce_direct(struct wire_buffer *frame, size_t len)
+{
+	store_u32(frame->data, frame->len - WIRE_FRAME_HEADER_LEN + len);
+	store_u32(frame->data + frame->len - sizeof(uint32_t), len);
+}
+
+static enum exchange_result encode(struct connection *connection,
+                                   const struct exchange_message *message, const void *request,
+                                   size_t direct_len)
+{
+	struct wire_frame_header header = {
+		.request_id = ++connection->request_id,
+		.opcode = message->opcode,
+	};
+	struct wire_buffer *frame = &connection->request;
+	size_t offset;
+
+	wire_buffer_reset(frame, KEEP_LEN);
+	wire_buffer_reset(&connection->reply, KEEP_LEN);
+	offset = wire_frame_begin(frame, &header);
+	message->encode(frame, request);
+	if (frame->failed || !wire_buffer_extend(&connection->reply, FIRST_READ_LEN))
+		return EXCHANGE_NO_MEMORY;
+	if (frame->len - WIRE_FRAME_HEADER_LEN + direct_len > wire_frame_limit(message->opcode))
+		return EXCHANGE_TOO_LARGE;
+	wire_frame_finish(frame, offset);
+	if (direct_len)
+		announce_direct(frame, direct_len);
+	return EXCHANGE_OK;
+}
+
+static bool send_frame(struct connection *connection, struct wire_bytes direct, int64_t deadline)
+{
+	struct iovec parts[] = {
+		{connection->request.data, connection->request.len},
+		{(void *)(uintptr_t)direct.data, direct.len},
+	};
+
+	return send_all(connection->fd, parts, direct.len ? 2 : 1, deadline);
+}
+
+/* A failed call may have no fields; one that succeeded has all of them. */
+static bool decode(struct connection *connection, const struct exchange_message *message,
+                   CK_RV status, void *reply)
+{
+	struct wire_bytes body = {
+		connection->reply.data + WIRE_FRAME_HEADER_LEN,
+		connection->reply.len - WIRE_FRAME_HEADER_LEN,
+	};
+
+	memset(reply, 0, message->reply_len);
+	return (status != CKR_OK && !body.len) || message->decode(body, reply);
+}
+
+enum exchange_result exchange_run(struct connection *connection,
+                                  const struct exchange_message *message, const void *request,
+                                  struct wire_bytes *last, void *reply, int64_t deadline,
+                                  CK_RV *status)
+{
+	struct wire_bytes direct = {NULL, 0};
+	enum exchange_result result;
+
+	if (last && last->len >= DIRECT_LEN) {
+		direct = *last;
+		last->len = 0;
+	}
+	result = encode(connection, message, request, direct.len);
+	if (direct.len)
+		*last = direct;
+	if (result)
+		return result;
+	if (!send_frame(connection, direct, deadline))
+		return EXCHANGE_LOST;
+	result = receive_reply(connection, message->opcode, deadline, status);
+	if (result)
+		return result;
+	return decode(connection, message, *status, reply) ? EXCHANGE_OK : EXCHANGE_LOST;
+}

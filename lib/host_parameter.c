@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One function per shape of parameter, which reads the caller's structure (that may be unaligned)
+ * and writes the record of wire/parameter.def; and the table of them. No mechanism is named here.
+ */
+#include "host_parameter.h"
+
+#include <string.h>
+
+/* CK_GCM_PARAMS as PKCS#11 v2.40's header first had it, without ulIvBits. */
+struct gcm_params_without_bits {
+	CK_BYTE *pIv;
+	CK_ULONG ulIvLen;
+	CK_BYTE *pAAD;
+	CK_ULONG ulAADLen;
+	CK_ULONG ulTagBits;
+};
+
+/* True when the octets are there. */
+static bool take_bytes(struct wire_bytes *out, const void *data, CK_ULONG len)
+{
+	*out = (struct wire_bytes){data, len};
+	return data || !len;
+}
+
+/* Copies the caller's structure when it has just this length. */
+static bool take_structure(void *out, size_t out_len, const void *parameter, size_t len)
+{
+	if (!parameter || len != out_len)
+		return false;
+	memcpy(out, parameter, len);
+	return true;
+}
+
+static bool put_initialization_vector(struct wire_buffer *buffer, const void *parameter, size_t len)
+{
+	struct wire_initialization_vector_parameter record;
+
+	if (!take_bytes(&record.iv, parameter, len))
+		return false;
+	wire_encode_initialization_vector_parameter(buffer, &record);
+	return true;
+}
+
+static bool put_number(struct wire_buffer *buffer, const void *parameter, size_t len)
+{
+	struct wire_number_parameter record;
+	CK_ULONG value;
+
+	if (!take_structure(&value, sizeof(value), parameter, len))
+		return false;
+	record.value = value;
+	wire_encode_number_parameter(buffer, &record);
+	return true;
+}
+
+static bool put_pss(struct wire_buffer *buffer, const void *parameter, size_t len)
+{
+	struct wire_pss_parameter record;
+	CK_RSA_PKCS_PSS_PARAMS params;
+
+	if (!take_structure(&params, sizeof(params), parameter, len))
+		return false;
+	record = (struct wire_pss_parameter){
+		.hash = params.hashAlg, .mgf = params.mgf, .salt_len = params.sLen};
+	wire_encode_pss_parameter(buffer, &record);
+	return true;
+}
+
+static bool put_oaep(struct wire_buffer *buffer, const void *parameter, size_t len)
+{
+	struct wire_oaep_parameter record;
+	CK_RSA_PKCS_OAEP_PARAMS params;
+
+	if (!take_structure(&params, sizeof(params), parameter, len))
+		return false;
+	record = (struct wire_oaep_parameter){
+		.hash = params.hashAlg, .mgf = params.mgf, .source = params.source};
+	if (!take_bytes(&record.label, params.pSourceData, params.ulSourceDataLen))
+		return false;
+	wire_encode_oaep_parameter(buffer, &record);
+	return true;
+}
+
+static bool put_counter(struct wire_buffer *buffer, const void *parameter, size_t len)
+{
+	struct wire_counter_parameter record;
+	CK_AES_CTR_PARAMS params;
+
+	if (!take_structure(&params, sizeof(params), parameter, len))
+		return false;
+	record.counter_bits = params.ulCounterBits;
+	record.block = (struct wire_bytes){params.cb, sizeof(params.cb)};
+	wire_encode_counter_parameter(buffer, &record);
+	return true;
+}
+
+/* ulIvBits says nothing that ulIvLen does not; clients fill it in as they like. */
+static bool take_gcm(CK_GCM_PARAMS *out, const void *parameter, size_t len)
+{
+	struct gcm_params_without_bits old;
+
+	if (take_structure(out, sizeof(*out), parameter, len))
+		return true;
+	if (!take_structure(&old, sizeof(old), parameter, len))
+		return false;
+	*out = (CK_GCM_PARAMS){
+		.pIv = old.pIv,
+		.ulIvLen = old.ulIvLen,
+		.pAAD = old.pAAD,
+		.ulAADLen = old.ulAADLen,
+		.ulTagBits = old.ulTagBits,
+	};
+	return true;
+}
+
+static bool put_gcm(struct wire_buffer *buffer, const void *parameter, size_t len)
+{
+	struct wire_gcm_parameter record;
+	CK_GCM_PARAMS params;
+
+	if (!take_gcm(&params, parameter, len) ||
+	    !take_bytes(&record.iv, params.pIv, params.ulIvLen) ||
+	    !take_bytes(&record.aad, params.pAAD, params.ulAADLen))
+		return false;
+	record.tag_bits = params.ulTagBits;
+	wire_encode_gcm_parameter(buffer, &record);
+	return true;
+}
+
+static bool put_ecdh1(struct wire_buffer *buffer, const void *parameter, size_t len)
+{
+	struct wire_ecdh1_parameter record;
+	CK_ECDH1_DERIVE_PARAMS params;
+
+	if (!take_structure(&params, sizeof(params), parameter, len) ||
+	    !take_bytes(&record.shared_data, params.pSharedData, params.ulSharedDataLen) ||
+	    !take_bytes(&record.public_data, params.pPublicData, params.ulPublicDataLen))
+		return false;
+	record.kdf = params.kdf;
+	wire_encode_ecdh1_parameter(buffer, &record);
+	return true;
+}
+
+/* A shape of parameter.def without a function here does not compile. */
+typedef bool put_parameter(struct wire_buffer *buffer, const void *parameter, size_t len);
+static put_parameter *const put_shape[WIRE_SHAPE_COUNT] = {
+#define RECORD(shape) [WIRE_SHAPE_##shape] = put_##shape,
+#define RECORD_FIELD(kind, name, text)
+#define END_RECORD
+#include "wire/parameter.def"
+#undef RECORD
+#undef RECORD_FIELD
+#undef END_RECORD
+};
+
+static enum wire_shape encode(enum wire_shape shape, const CK_MECHANISM *mechanism,
+                              struct wire_buffer *buffer)
+{
+	if (!put_shape[shape])
+		return mechanism->ulParameterLen ? WIRE_SHAPE_malformed : WIRE_SHAPE_none;
+	if (!put_shape[shape](buffer, mechanism->pParameter, mechanism->ulParameterLen) ||
+	    buffer->failed)
+		return WIRE_SHAPE_malformed;
+	return shape;
+}
+
+CK_RV host_parameter_encode(const CK_MECHANISM *mechanism, struct wire_buffer *buffer,
+                            struct wire_mechanism *out)
+{
+	enum wire_shape shape;
+
+	if (!mechanism)
+		return CKR_ARGUMENTS_BAD;
+	*out = (struct wire_mechanism){.type = mechanism->mechanism, .shape = WIRE_SHAPE_none};
+	if (!wire_mechanism_shape(mechanism->mechanism, &shape))
+		return CKR_OK;
+	out->shape = encode(shape, mechanism, buffer);
+	if (out->shape != WIRE_SHAPE_malformed)
+		out->parameter = (struct wire_bytes){buffer->data, buffer->len};
+	return CKR_OK;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * C_Digest*. The specification gives these no length error, so data beyond the limit is
+ * CKR_ARGUMENTS_BAD.
+ */
+#include "stream.h"
+
+EXPORT CK_RV C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
+{
+	struct wire_digest_init_request request = {.session = session};
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	if (!connection)
+		return rv;
+	rv = host_parameter_encode(mechanism, &connection->scratch[SCRATCH_MECHANISM],
+	                           &request.mechanism);
+	return rv ? rv : request_digest_init(connection, &request, NULL);
+}
+
+STREAM_THROUGH(C_Digest, digest, CKR_ARGUMENTS_BAD)
+STREAM_FEED(C_DigestUpdate, digest_update, CKR_ARGUMENTS_BAD)
+
+EXPORT CK_RV C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
+{
+	struct wire_digest_key_request request = {.session = session, .key = key};
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	return connection ? request_digest_key(connection, &request, NULL) : rv;
+}
+
+STREAM_FINAL(C_DigestFinal, digest_final)

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sessions and logging in. The library keeps no session: handles are the agent's. Notifications are
+ * never sent, so C_OpenSession's callback is not kept.
+ */
+#include "host_template.h"
+#include "instance.h"
+#include "request.h"
+
+static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, CK_SESSION_HANDLE *session)
+{
+	struct wire_open_session_request request = {.slot_id = slot, .flags = flags};
+	struct wire_open_session_reply reply;
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	if (!connection)
+		return rv;
+	if (!session)
+		return CKR_ARGUMENTS_BAD;
+	rv = request_open_session(connection, &request, &reply);
+	if (!rv)
+		*session = (CK_SESSION_HANDLE)reply.session;
+	return rv;
+}
+
+EXPORT CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
+                           CK_SESSION_HANDLE *session)
+{
+	CK_RV rv = open_session(slot, flags, session);
+
+	(void)application;
+	(void)notify;
+	if (rv == CKR_DEVICE_REMOVED && instance_revive())
+		rv = open_session(slot, flags, session);
+	return rv;
+}
+
+EXPORT CK_RV C_CloseSession(CK_SESSION_HANDLE session)
+{
+	struct wire_close_session_request request = {.session = session};
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	return connection ? request_close_session(connection, &request, NULL) : rv;
+}
+
+EXPORT CK_RV C_CloseAllSessions(CK_SLOT_ID slot)
+{
+	struct wire_close_all_sessions_request request = {.slot_id = slot};
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	return connection ? request_close_all_sessions(connection, &request, NULL) : rv;
+}
+
+EXPORT CK_RV C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO *info)
+{
+	struct wire_get_session_info_request request = {.session = session};
+	struct wire_get_session_info_reply reply;
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	if (!connection)
+		return rv;
+	if (!info)
+		return CKR_ARGUMENTS_BAD;
+	rv = request_get_session_info(connection, &request, &reply);
+	if (rv)
+		return rv;
+	*info = (CK_SESSION_INFO){
+		.slotID = (CK_SLOT_ID)reply.slot_id,
+		.state = (CK_STATE)reply.state,
+		.flags = (CK_FLAGS)reply.flags,
+		.ulDeviceError = host_ulong(reply.device_error),
+	};
+	return CKR_OK;
+}
+
+/* A NULL PIN asks for the token's own keypad, which it has not. */
+EXPORT CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user_type, CK_UTF8CHAR *pin,
+                     CK_ULONG pin_len)
+{
+	struct wire_login_request request = {
+		.session = session,
+		.user_type = user_type,
+		.pin = {pin, pin_len},
+	};
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	if (!connection)
+		return rv;
+	return pin ? request_login(connection, &request, NULL) : CKR_ARGUMENTS_BAD;
+}
+
+EXPORT CK_RV C_Logout(CK_SESSION_HANDLE session)
+{
+	struct wire_logout_request request = {.session = session};
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	return connection ? request_logout(connection, &request, NULL) : rv;
+}
+
+EXPORT CK_RV C_InitPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR *pin, CK_ULONG pin_len)
+{
+	struct wire_init_pin_request request = {.session = session, .pin = {pin, pin_len}};
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	if (!connection)
+		return rv;
+	return pin ? request_init_pin(connection, &request, NULL) : CKR_ARGUMENTS_BAD;
+}
+
+EXPORT CK_RV C_SetPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR *old_pin, CK_ULONG old_len,
+                      CK_UTF8CHAR *new_pin, CK_ULONG new_len)
+{
+	struct wire_set_pin_request request = {
+		.session = session,
+		.old_pin = {old_pin, old_len},
+		.new_pin = {new_pin, new_len},
+	};
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	if (!connection)
+		return rv;
+	return old_pin && new_pin ? request_set_pin(connection, &request, NULL) : CKR_ARGUMENTS_BAD;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The functions that wire/message.def has no message for: recovering signatures, two operations in
+ * one call, and operation state. They are in the function list, as the specification wants, and say
+ * CKR_FUNCTION_NOT_SUPPORTED. One that gets a message leaves this file.
+ */
+#include "instance.h"
+
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+static CK_RV unsupported(void)
+{
+	CK_RV rv = instance_check();
+
+	return rv ? rv : CKR_FUNCTION_NOT_SUPPORTED;
+}
+
+#define UNSUPPORTED(function, ...)                                                                 \
+	EXPORT CK_RV function(CK_SESSION_HANDLE session, __VA_ARGS__)                              \
+	{                                                                                          \
+		return unsupported();                                                              \
+	}
+
+UNSUPPORTED(C_GetOperationState, CK_BYTE *state, CK_ULONG *state_len)
+UNSUPPORTED(C_SetOperationState, CK_BYTE *state, CK_ULONG state_len,
+            CK_OBJECT_HANDLE encryption_key, CK_OBJECT_HANDLE authentication_key)
+UNSUPPORTED(C_SignRecoverInit, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+UNSUPPORTED(C_SignRecover, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
+            CK_ULONG *signature_len)
+UNSUPPORTED(C_VerifyRecoverInit, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+UNSUPPORTED(C_VerifyRecover, CK_BYTE *signature, CK_ULONG signature_len, CK_BYTE *data,
+            CK_ULONG *data_len)
+UNSUPPORTED(C_DigestEncryptUpdate, CK_BYTE *part, CK_ULONG part_len, CK_BYTE *encrypted,
+            CK_ULONG *encrypted_len)
+UNSUPPORTED(C_DecryptDigestUpdate, CK_BYTE *encrypted, CK_ULONG encrypted_len, CK_BYTE *part,
+            CK_ULONG *part_len)
+UNSUPPORTED(C_SignEncryptUpdate, CK_BYTE *part, CK_ULONG part_len, CK_BYTE *encrypted,
+            CK_ULONG *encrypted_len)
+UNSUPPORTED(C_DecryptVerifyUpdate, CK_BYTE *encrypted, CK_ULONG encrypted_len, CK_BYTE *part,
+            CK_ULONG *part_len)

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rules of input and output buffers behind stream.h's definitions. No function of PKCS#11 is
+ * here.
+ */
+#include "stream.h"
+
+#include <string.h>
+
+CK_RV stream_check_data(const void *data, CK_ULONG len, CK_RV too_long)
+{
+	if (!data && len)
+		return CKR_ARGUMENTS_BAD;
+	return len > WIRE_DATA_LIMIT ? too_long : CKR_OK;
+}
+
+CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len,
+                    struct wire_bytes result, CK_BYTE *output, CK_ULONG *output_len_out)
+{
+	if (rv != CKR_OK && rv != CKR_BUFFER_TOO_SMALL)
+		return rv;
+	if (rv == CKR_OK && output) {
+		if (result.len != output_len || output_len > *output_len_out)
+			return channel_bad_reply(connection);
+		if (result.len)
+			memcpy(output, result.data, result.len);
+	}
+	*output_len_out = (CK_ULONG)output_len;
+	return rv;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The shapes that the C_* functions of ciphers, digests and signatures share, as definitions by
+ * name: start with a mechanism and a key, feed data, data in and result out, only result out. And
+ * the rules of an output buffer, once: NULL asks for the length, a short buffer gets the length and
+ * CKR_BUFFER_TOO_SMALL. The agent decides; the library only says what the caller's buffer holds.
+ */
+#ifndef LIB_STREAM_H
+#define LIB_STREAM_H
+
+#include "host_parameter.h"
+#include "instance.h"
+#include "request.h"
+#include "wire/frame.h"
+
+/* Are these octets there, and do they fit a frame? `too_long` is what the function returns for data
+ * beyond the limit. */
+CK_RV stream_check_data(const void *data, CK_ULONG len, CK_RV too_long);
+/* Gives the caller the reply's result; `rv` is the agent's answer. */
+CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len,
+                    struct wire_bytes result, CK_BYTE *output, CK_ULONG *output_len_out);
+
+#define STREAM_INIT(function, name)                                                                \
+	EXPORT CK_RV function(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,                  \
+	                      CK_OBJECT_HANDLE key)                                                \
+	{                                                                                          \
+		struct wire_##name##_request request = {.session = session, .key = key};           \
+		CK_RV rv;                                                                          \
+		connection_auto connection = instance_borrow(&rv);                                 \
+                                                                                                   \
+		if (!connection)                                                                   \
+			return rv;                                                                 \
+		rv = host_parameter_encode(mechanism, &connection->scratch[SCRATCH_MECHANISM],     \
+		                           &request.mechanism);                                    \
+		return rv ? rv : request_##name(connection, &request, NULL);                       \
+	}
+
+#define STREAM_FEED(function, name, too_long)                                                      \
+	EXPORT CK_RV function(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG part_len)         \
+	{                                                                                          \
+		struct wire_##name##_request request = {                                           \
+			.session = session,                                                        \
+			.data = {part, part_len},                                                  \
+		};                                                                                 \
+		CK_RV rv;                                                                          \
+		connection_auto connection = instance_borrow(&rv);                                 \
+                                                                                                   \
+		if (!connection)                                                                   \
+			return rv;                                                                 \
+		rv = stream_check_data(part, part_len, too_long);                                  \
+		return rv ? rv : request_##name##_bulk(connection, &request, NULL);                \
+	}
+
+#define STREAM_THROUGH(function, name, too_long)                                                   \
+	EXPORT CK_RV function(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len,         \
+	                      CK_BYTE *output, CK_ULONG *output_len)                               \
+	{                                                                                          \
+		struct wire_##name##_request request = {                                           \
+			.session = session,                                                        \
+			.query = !output,                                                          \
+			.data = {data, data_len},                                                  \
+		};                                                                                 \
+		struct wire_##name##_reply reply = {0};                                            \
+		CK_RV rv;                                                                          \
+		connection_auto connection = instance_borrow(&rv);                                 \
+                                                                                                   \
+		if (!connection)                                                                   \
+			return rv;                                                                 \
+		rv = output_len ? stream_check_data(data, data_len, too_long) : CKR_ARGUMENTS_BAD; \
+		if (rv)                                                                            \
+			return rv;                                                                 \
+		request.capacity = output ? *output_len : 0;                                       \
+		rv = request_##name##_bulk(connection, &request, &reply);                          \
+		return stream_finish(connection, rv, reply.output_len, reply.output, output,       \
+		                     output_len);                                                  \
+	}
+
+#define STREAM_FINAL(function, name)                                                               \
+	EXPORT CK_RV function(CK_SESSION_HANDLE session, CK_BYTE *output, CK_ULONG *output_len)    \
+	{                                                                                          \
+		struct wire_##name##_request request = {.session = session, .query = !output};     \
+		struct wire_##name##_reply reply = {0};                                            \
+		CK_RV rv;                                                                          \
+		connection_auto connection = instance_borrow(&rv);                                 \
+                                                                                                   \
+		if (!connection)                                                                   \
+			return rv;                                                                 \
+		if (!output_len)                                                                   \
+			return CKR_ARGUMENTS_BAD;                                                  \
+		request.capacity = output ? *output_len : 0;                                       \
+		rv = request_##name(connection, &request, &reply);                                 \
+		return stream_finish(connection, rv, reply.output_len, reply.output, output,       \
+		                     output_len);                                                  \
+	}
+
+#endif

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+# What script tests share: KTAP output, a scratch folder that is cleaned up, and an agent of their own in it. Source it; it is
+# no test itself. BUILD is the build folder to test (default: build at the top of the tree).
+
+set -u
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=${BUILD:-$TOP/build}
+case $BUILD in /*) ;; *) BUILD=$TOP/$BUILD ;; esac
+AGENT_BUILD=${AGENT_BUILD:-$BUILD}
+export MODULE=$BUILD/libcraton_hsm.so
+
+SO_PIN=so-pin-12345678
+USER_PIN=user-pin-12345678
+
+KTAP_NUMBER=0
+KTAP_FAILED=0
+KTAP_PASSED=0
+KTAP_SKIPPED=0
+AGENT_PID=
+declare -a SCRATCH_PIDS=()
+
+ktap_plan() {
+	echo "TAP version 13"
+	[ $# -eq 0 ] || echo "1..$1"
+	KTAP_PLANNED=${1:-}
+}
+
+ktap_ok() {
+	KTAP_NUMBER=$((KTAP_NUMBER + 1))
+	KTAP_PASSED=$((KTAP_PASSED + 1))
+	echo "ok $KTAP_NUMBER $1"
+}
+
+ktap_fail() {
+	KTAP_NUMBER=$((KTAP_NUMBER + 1))
+	KTAP_FAILED=$((KTAP_FAILED + 1))
+	echo "not ok $KTAP_NUMBER $1"
+}
+
+skip() { # NAME REASON
+	KTAP_NUMBER=$((KTAP_NUMBER + 1))
+	KTAP_SKIPPED=$((KTAP_SKIPPED + 1))
+	echo "ok $KTAP_NUMBER $1 # SKIP $2"
+}
+
+comment() { sed 's/^/# /'; }
+
+# check NAME COMMAND...: ok when the command succeeds; its output is shown when it does not.
+check() {
+	local name=$1 output status
+	shift
+	output=$("$@" 2>&1)
+	status=$?
+	if [ $status -eq 0 ]; then
+		ktap_ok "$name"
+	else
+		printf '%s\n' "$output" | tail -n 60 | comment
+		echo "# status $status of: $*"
+		ktap_fail "$name"
+	fi
+	return $status
+}
+
+# The totals, and a plan when none was announced.
+ktap_done() {
+	[ -n "${KTAP_PLANNED:-}" ] || echo "1..$KTAP_NUMBER"
+	echo "# Totals: pass:$KTAP_PASSED fail:$KTAP_FAILED skip:$KTAP_SKIPPED"
+	[ $KTAP_FAILED -eq 0 ]
+	exit
+}
+
+scratch_cleanup() {
+	local pid
+	for pid in "${SCRATCH_PIDS[@]:-}"; do
+		[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null
+	done
+	wait 2>/dev/null
+	[ -z "${SCRATCH:-}" ] || rm -rf "$SCRATCH"
+}
+
+scratch() {
+	SCRATCH=$(mktemp -d /tmp/craton-test.XXXXXX) || exit 1
+	export SCRATCH
+	export CRATON_HSM_SOCKET=$SCRATCH/pkcs11.sock
+	trap scratch_cleanup EXIT
+	trap 'exit 1' INT TERM
+	printf '%s\n' "$SO_PIN" >"$SCRATCH/so-pin"
+	printf '%s\n' "$USER_PIN" >"$SCRATCH/user-pin"
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $deadline ] || return 1
+		read -rt 0.02 <> <(:) || :
+	done
+}
+
+agent_config() { # [text appended]
+	cat >"$SCRATCH/craton_hsm.toml" <<EOF
+[token]
+storage_path = "$SCRATCH/store"
+${TOKEN_CONFIG:-}
+[security]
+pbkdf2_iterations = 100000
+${SECURITY_CONFIG:-}
+[algorithms]
+${ALGORITHMS_CONFIG:-}
+[agent]
+socket = "$SCRATCH/pkcs11.sock"
+device_key = "$SCRATCH/device.key"
+${AGENT_CONFIG:-}
+[audit]
+log_path = "$SCRATCH/audit.jsonl"
+${AUDIT_CONFIG:-}
+EOF
+}
+
+admin() { "$BUILD/craton-hsm-admin" --socket "$SCRATCH/pkcs11.sock" "$@"; }
+
+agent_answers() { admin status; }
+
+# The agent answers, or is no more.
+agent_settled() { agent_answers || ! kill -0 "$AGENT_PID"; }
+
+agent_launch() {
+	"$AGENT_BUILD/craton-hsm-daemon" "$SCRATCH/craton_hsm.toml" 2>>"$SCRATCH/agent.log" &
+	AGENT_PID=$!
+	SCRATCH_PIDS+=("$AGENT_PID")
+}
+
+# Starts an agent on the scratch folder; {TOKEN,SECURITY,ALGORITHMS,AGENT,AUDIT}_CONFIG add lines to those tables.
+agent_start() {
+	agent_config
+	agent_launch
+	wait_for 30 agent_settled
+	if ! agent_answers >/dev/null 2>&1; then
+		comment <"$SCRATCH/agent.log"
+		return 1
+	fi
+}
+
+agent_gone() { ! kill -0 "$AGENT_PID"; }
+
+agent_stop() {
+	kill -TERM "$AGENT_PID"
+	wait "$AGENT_PID"
+}
+
+agent_kill9() {
+	kill -KILL "$AGENT_PID"
+	wait "$AGENT_PID" 2>/dev/null
+	return 0
+}
+
+token_init() { # LABEL [SLOT]
+	admin token init --label "$1" --slot "${2:-0}" --so-pin-file "$SCRATCH/so-pin" --user-pin-file "$SCRATCH/user-pin"
+}
+
+p11() { pkcs11-tool --module "$MODULE" "$@"; }
+p11_user() { pkcs11-tool --module "$MODULE" --login --pin "$USER_PIN" "$@"; }

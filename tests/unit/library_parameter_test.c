@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lib/host_parameter.c: every shape from the host's structure to the wire's record; every length of
+ * it but the right one, NULLs, and structures at odd addresses.
+ */
+#include "host_parameter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+#include "wire/frame.h"
+
+static struct wire_buffer buffer;
+
+static struct wire_mechanism encode(CK_MECHANISM_TYPE type, void *parameter, CK_ULONG len)
+{
+	CK_MECHANISM mechanism = {type, parameter, len};
+	struct wire_mechanism out;
+
+	wire_buffer_free(&buffer);
+	wire_buffer_init(&buffer, WIRE_CONTROL_LIMIT, NULL);
+	if (host_parameter_encode(&mechanism, &buffer, &out) != CKR_OK)
+		abort();
+	return out;
+}
+
+/* Every length from 0 to `len` + 24 but `len` (and `also`) is malformed. */
+static void sweep(CK_MECHANISM_TYPE type, const void *parameter, size_t len, size_t also)
+{
+	uint8_t *copy = calloc(1, len + 24);
+
+	memcpy(copy, parameter, len);
+	for (size_t each = 0; each <= len + 24; each++) {
+		bool good = each == len || each == also;
+
+		EXPECT_EQ(encode(type, copy, each).shape == WIRE_SHAPE_malformed, !good);
+	}
+	EXPECT_EQ(encode(type, NULL, 0).shape, WIRE_SHAPE_malformed);
+	EXPECT_EQ(encode(type, NULL, len).shape, WIRE_SHAPE_malformed);
+	EXPECT_EQ(encode(type, NULL, 0).parameter.len, 0);
+	free(copy);
+}
+
+TEST(no_mechanism)
+{
+	struct wire_mechanism out;
+
+	ASSERT_EQ(host_parameter_encode(NULL, &buffer, &out), CKR_ARGUMENTS_BAD);
+}
+
+TEST(none)
+{
+	ASSERT_EQ(encode(CKM_SHA256, NULL, 0).shape, WIRE_SHAPE_none);
+	ASSERT_EQ(encode(CKM_SHA256, &buffer, 0).shape, WIRE_SHAPE_none);
+	ASSERT_EQ(encode(CKM_SHA256, &buffer, 1).shape, WIRE_SHAPE_malformed);
+	ASSERT_EQ(encode(CKM_SHA256, NULL, 8).shape, WIRE_SHAPE_malformed);
+}
+
+TEST(unlisted_mechanism_travels_without_parameter)
+{
+	struct wire_mechanism out = encode(CKM_VENDOR_DEFINED + 1, &buffer, 8);
+
+	ASSERT_EQ(out.type, CKM_VENDOR_DEFINED + 1);
+	ASSERT_EQ(out.shape, WIRE_SHAPE_none);
+	ASSERT_EQ(out.parameter.len, 0);
+}
+
+TEST(initialization_vector)
+{
+	uint8_t iv[16] = "0123456789abcde";
+	uint8_t *huge = calloc(1, WIRE_CONTROL_LIMIT);
+	struct wire_initialization_vector_parameter record;
+	struct wire_mechanism out = encode(CKM_AES_CBC, iv, sizeof(iv));
+
+	ASSERT_EQ(out.shape, WIRE_SHAPE_initialization_vector);
+	ASSERT_TRUE(wire_decode_initialization_vector_parameter(out.parameter, &record));
+	ASSERT_EQ(record.iv.len, sizeof(iv));
+	ASSERT_MEMEQ(record.iv.data, iv, sizeof(iv));
+	EXPECT_EQ(encode(CKM_AES_CBC, NULL, 16).shape, WIRE_SHAPE_malformed);
+	EXPECT_EQ(encode(CKM_AES_CBC, huge, WIRE_CONTROL_LIMIT).shape, WIRE_SHAPE_malformed);
+	EXPECT_EQ(encode(CKM_AES_CBC, huge, CK_UNAVAILABLE_INFORMATION).shape,
+	          WIRE_SHAPE_malformed);
+	out = encode(CKM_AES_KEY_WRAP, NULL, 0);
+	ASSERT_EQ(out.shape, WIRE_SHAPE_initialization_vector);
+	ASSERT_TRUE(wire_decode_initialization_vector_parameter(out.parameter, &record));
+	EXPECT_EQ(record.iv.len, 0);
+	free(huge);
+}
+
+TEST(number)
+{
+	uint8_t place[1 + sizeof(CK_ULONG)];
+	CK_ULONG value = 20;
+	struct wire_number_parameter record;
+	struct wire_mechanism out;
+
+	memcpy(place + 1, &value, sizeof(value)); /* unaligned */
+	out = encode(CKM_SHA256_HMAC_GENERAL, place + 1, sizeof(value));
+	ASSERT_TRUE(wire_decode_number_parameter(out.parameter, &record));
+	ASSERT_EQ(record.value, 20);
+	sweep(CKM_SHA256_HMAC_GENERAL, &value, sizeof(value), sizeof(value));
+}
+
+TEST(pss)
+{
+	CK_RSA_PKCS_PSS_PARAMS params = {CKM_SHA256, CKG_MGF1_SHA256, 32};
+	struct wire_pss_parameter record;
+	struct wire_mechanism out = encode(CKM_RSA_PKCS_PSS, &params, sizeof(params));
+
+	ASSERT_EQ(out.shape, WIRE_SHAPE_pss);
+	ASSERT_TRUE(wire_decode_pss_parameter(out.parameter, &record));
+	EXPECT_EQ(record.hash, CKM_SHA256);
+	EXPECT_EQ(record.mgf, CKG_MGF1_SHA256);
+	EXPECT_EQ(record.salt_len, 32);
+	sweep(CKM_RSA_PKCS_PSS, &params, sizeof(params), sizeof(params));
+}
+
+TEST(oaep)
+{
+	CK_RSA_PKCS_OAEP_PARAMS params = {CKM_SHA_1, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED, "label", 5};
+	struct wire_oaep_parameter record;
+	struct wire_mechanism out = encode(CKM_RSA_PKCS_OAEP, &params, sizeof(params));
+
+	ASSERT_TRUE(wire_decode_oaep_parameter(out.parameter, &record));
+	EXPECT_EQ(record.source, CKZ_DATA_SPECIFIED);
+	EXPECT_EQ(record.label.len, 5);
+	EXPECT_MEMEQ(record.label.data, "label", 5);
+	sweep(CKM_RSA_PKCS_OAEP, &params, sizeof(params), sizeof(params));
+	params.pSourceData = NULL;
+	EXPECT_EQ(encode(CKM_RSA_PKCS_OAEP, &params, sizeof(params)).shape, WIRE_SHAPE_malformed);
+	params.ulSourceDataLen = 0;
+	EXPECT_EQ(encode(CKM_RSA_PKCS_OAEP, &params, sizeof(params)).shape, WIRE_SHAPE_oaep);
+}
+
+TEST(counter)
+{
+	CK_AES_CTR_PARAMS params = {64, "counter block 1"};
+	struct wire_counter_parameter record;
+	struct wire_mechanism out = encode(CKM_AES_CTR, &params, sizeof(params));
+
+	ASSERT_TRUE(wire_decode_counter_parameter(out.parameter, &record));
+	EXPECT_EQ(record.counter_bits, 64);
+	ASSERT_EQ(record.block.len, 16);
+	EXPECT_MEMEQ(record.block.data, params.cb, 16);
+	sweep(CKM_AES_CTR, &params, sizeof(params), sizeof(params));
+}
+
+static void check_gcm(struct wire_mechanism out)
+{
+	struct wire_gcm_parameter record;
+
+	ASSERT_EQ(out.shape, WIRE_SHAPE_gcm);
+	ASSERT_TRUE(wire_decode_gcm_parameter(out.parameter, &record));
+	ASSERT_EQ(record.iv.len, 12);
+	EXPECT_MEMEQ(record.iv.data, "iv iv iv iv ", 12);
+	ASSERT_EQ(record.aad.len, 3);
+	EXPECT_MEMEQ(record.aad.data, "aad", 3);
+	EXPECT_EQ(record.tag_bits, 128);
+}
+
+TEST(gcm_in_both_layouts)
+{
+	struct {
+		CK_BYTE *iv;
+		CK_ULONG iv_len;
+		CK_BYTE *aad;
+		CK_ULONG aad_len, tag_bits;
+	} old = {(CK_BYTE *)"iv iv iv iv ", 12, (CK_BYTE *)"aad", 3, 128};
+	CK_GCM_PARAMS params = {old.iv, 12, 96, old.aad, 3, 128};
+
+	check_gcm(encode(CKM_AES_GCM, &params, sizeof(params)));
+	params.ulIvBits = 0;
+	check_gcm(encode(CKM_AES_GCM, &params, sizeof(params)));
+	check_gcm(encode(CKM_AES_GCM, &old, sizeof(old)));
+	EXPECT_EQ(encode(CKM_AES_GCM, NULL, 0).shape, WIRE_SHAPE_malformed);
+	for (size_t len = 0; len < sizeof(params); len++) {
+		if (len != sizeof(old))
+			EXPECT_EQ(encode(CKM_AES_GCM, &params, len).shape, WIRE_SHAPE_malformed);
+	}
+	params.ulAADLen = CK_UNAVAILABLE_INFORMATION;
+	EXPECT_EQ(encode(CKM_AES_GCM, &params, sizeof(params)).shape, WIRE_SHAPE_malformed);
+	params.ulAADLen = 3;
+	params.pAAD = NULL;
+	EXPECT_EQ(encode(CKM_AES_GCM, &params, sizeof(params)).shape, WIRE_SHAPE_malformed);
+	params.ulAADLen = 0;
+	EXPECT_EQ(encode(CKM_AES_GCM, &params, sizeof(params)).shape, WIRE_SHAPE_gcm);
+}
+
+TEST(ecdh1)
+{
+	CK_ECDH1_DERIVE_PARAMS params = {CKD_NULL, 0, NULL, 5, (CK_BYTE *)"point"};
+	struct wire_ecdh1_parameter record;
+	struct wire_mechanism out = encode(CKM_ECDH1_DERIVE, &params, sizeof(params));
+
+	ASSERT_TRUE(wire_decode_ecdh1_parameter(out.parameter, &record));
+	EXPECT_EQ(record.kdf, CKD_NULL);
+	EXPECT_EQ(record.shared_data.len, 0);
+	ASSERT_EQ(record.public_data.len, 5);
+	EXPECT_MEMEQ(record.public_data.data, "point", 5);
+	sweep(CKM_ECDH1_DERIVE, &params, sizeof(params), sizeof(params));
+	params.pPublicData = NULL;
+	EXPECT_EQ(encode(CKM_ECDH1_DERIVE, &params, sizeof(params)).shape, WIRE_SHAPE_malformed);
+	wire_buffer_free(&buffer);
+}
+
+HARNESS_MAIN

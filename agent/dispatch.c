@@ -276,8 +276,12 @@ void dispatch_run(struct call *call)
 	}
 	call->record.mechanism = CK_UNAVAILABLE_INFORMATION;
 	err = row->run(call);
-	if (call->deferred)
+	if (call->deferred) {
+		/* What the handler wrote says only that it could not begin. */
+		wire_buffer_reset(&call->reply, WIRE_CONTROL_LIMIT);
+		wire_buffer_reset(&call->output, WIRE_CONTROL_LIMIT);
 		return;
+	}
 	if (call->reply.failed)
 		dispatch_fail(call, err = ERROR_MEMORY);
 	audit(call, row, err);

@@ -210,6 +210,7 @@ enum err handle_unwrap_key(struct call *call, const struct wire_unwrap_key_reque
 	if (err)
 		return err;
 	context = handle_template_context(session, ORIGIN_UNWRAP);
+	context.base = key;
 	err = build(session, &context, &request->attributes, &set);
 	if (!err)
 		err = keygen_unwrap(crypto, mechanism, &request->mechanism, key,

@@ -6,6 +6,7 @@
 #include "listener.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,17 +30,19 @@ static int fill_address(struct sockaddr_un *address, const char *path)
 	return 0;
 }
 
-/* Does somebody answer there? */
-static int answers(const struct sockaddr_un *address)
+/* Is the socket somebody's? Only a refused connection says no: a full queue, another type of socket
+ * or missing rights mean that it is in use. Without waiting, for a queue may stay full. */
+static bool in_use(const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int result;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool refused;
 
 	if (fd < 0)
-		return 0;
-	result = connect(fd, (const struct sockaddr *)address, sizeof(*address));
+		return true;
+	refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) &&
+	          errno == ECONNREFUSED;
 	close(fd);
-	return result == 0;
+	return !refused;
 }
 
 /* NULL when the path is free now, else why it is not. */
@@ -52,7 +55,7 @@ static const char *clear_path(const struct sockaddr_un *address)
 	if (!S_ISSOCK(status.st_mode))
 		return "a file that is not a socket is in the way; remove it or change "
 		       "[agent].socket";
-	if (answers(address))
+	if (in_use(address))
 		return "another daemon answers there; stop it or change [agent].socket";
 	return unlink(address->sun_path) ? strerror(errno) : NULL;
 }

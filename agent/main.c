@@ -209,7 +209,6 @@ static int open_module(struct agent *agent, char *error, size_t error_len)
 
 static void ready(struct agent *agent)
 {
-	state_ready(&agent->state);
 	log_notice("craton-hsm-daemon " CRATON_VERSION " is %s on %s",
 	           state_name(state_get(&agent->state)), agent->config->agent.socket);
 }
@@ -221,6 +220,8 @@ static int serve(struct agent *agent, char *error, size_t error_len)
 	listen_fd = listener_open(agent->config->agent.socket, error, error_len);
 	if (listen_fd < 0)
 		return -1;
+	/* Before the first loop can accept: a client that was quick must not be told of an error state. */
+	state_ready(&agent->state);
 	agent->loop_count = wanted_loops(agent->config);
 	result = loops_open(agent, listen_fd, error, error_len);
 	if (!result)

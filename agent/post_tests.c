@@ -434,7 +434,9 @@ static bool drbg_output(EVP_RAND_CTX *source, EVP_RAND_CTX *drbg, uint8_t *out, 
 
 	return EVP_RAND_CTX_set_params(source, fixed) &&
 	       EVP_RAND_instantiate(source, strength, 0, NULL, 0, NULL) &&
-	       EVP_RAND_instantiate(drbg, strength, 0, NULL, 0, kind) &&
+	       /* Empty, not absent: OpenSSL has a personalisation string of its own for those who
+	          give none. */
+	       EVP_RAND_instantiate(drbg, strength, 0, (const unsigned char *)"", 0, kind) &&
 	       EVP_RAND_generate(drbg, out, len, strength, 0, NULL, 0) &&
 	       EVP_RAND_generate(drbg, out, len, strength, 0, NULL, 0);
 }

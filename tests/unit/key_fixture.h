@@ -36,12 +36,12 @@ __attribute__((unused)) static void open_crypto(void)
 	state_ready(&fixture_state);
 }
 
-/* Octets of a hexadecimal string; valid until the eighth call after this one. */
+/* Octets of a hexadecimal string; valid until the 64th call after this one. */
 __attribute__((unused)) static struct wire_bytes hex(const char *digits)
 {
-	static uint8_t pool[8][2048];
+	static uint8_t pool[64][2048];
 	static unsigned int next;
-	uint8_t *octets = pool[next++ % 8];
+	uint8_t *octets = pool[next++ % 64];
 	size_t len = 0;
 
 	for (; digits[0]; digits++) {

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table: complete against the wire's, in order, and what the configuration does to it. */
+#include "harness.h"
+
+#include "key_fixture.h"
+
+static const uint64_t listed[] = {
+#define MECHANISM(number, parameter) number,
+#include "wire/mechanism.def"
+#undef MECHANISM
+};
+
+#define LISTED (sizeof(listed) / sizeof(listed[0]))
+
+TEST(rows_ascend)
+{
+	for (size_t i = 1; i < mechanism_count(); i++)
+		EXPECT_LE(mechanism_row(i - 1)->type, mechanism_row(i)->type);
+	EXPECT_NULL(mechanism_row(mechanism_count()));
+}
+
+TEST(every_row_has_a_shape)
+{
+	enum wire_shape shape;
+
+	for (size_t i = 0; i < mechanism_count(); i++)
+		EXPECT_TRUE(wire_mechanism_shape(mechanism_row(i)->type, &shape));
+}
+
+TEST(every_shape_has_a_row)
+{
+	open_crypto();
+	for (size_t i = 0; i < LISTED; i++) {
+		const struct mechanism *row = mechanism_find(crypto, NULL, listed[i]);
+
+		if (!row)
+			printf("# %s is not offered\n", wire_mechanism_name(listed[i]));
+		EXPECT_EQ(!row, listed[i] == CKM_RSA_X_509); /* the one that is not yet */
+	}
+}
+
+/* What a row says it does, it has code for, and the other way round. */
+TEST(functions_have_code)
+{
+	for (size_t i = 0; i < mechanism_count(); i++) {
+		const struct mechanism *row = mechanism_row(i);
+		uint64_t encrypts = CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP | CKF_UNWRAP;
+
+		if (row->needs & NEEDS_CODE)
+			continue;
+		EXPECT_EQ(!(row->functions & encrypts), !row->encryption);
+		EXPECT_EQ(!(row->functions & (CKF_SIGN | CKF_VERIFY | CKF_DIGEST)),
+		          !row->operation);
+		EXPECT_EQ(!(row->functions & CKF_GENERATE), !row->key || !row->key->generate);
+		EXPECT_EQ(!(row->functions & CKF_GENERATE_KEY_PAIR),
+		          !row->key || !row->key->generate_pair);
+		EXPECT_EQ(!(row->functions & CKF_DERIVE), !row->key || !row->key->derive);
+		EXPECT_NE(row->functions, 0);
+		EXPECT_LE(row->min_key, row->max_key);
+		EXPECT_EQ(row->key_type == CK_UNAVAILABLE_INFORMATION,
+		          !!(row->functions & CKF_DIGEST));
+	}
+}
+
+static uint64_t seen[256];
+static size_t seen_count;
+
+static void note(void *context, const struct mechanism *mechanism)
+{
+	(void)context;
+	ASSERT_LT(seen_count, 256);
+	seen[seen_count++] = mechanism->type;
+}
+
+TEST(each_gives_every_type_once)
+{
+	struct config *config = config_defaults();
+
+	open_crypto();
+	for (unsigned int i = 0; i < 8; i++) {
+		config->algorithms.allow_weak_rsa = i & 1;
+		config->algorithms.allow_sha1_signing = i & 2;
+		config->algorithms.fips_approved_only = i & 4;
+		seen_count = 0;
+		mechanism_each(crypto, config, note, NULL);
+		EXPECT_EQ(seen_count, LISTED - (i & 4 ? 2 : 1)); /* FIPS: without CKM_RSA_PKCS */
+		for (size_t j = 1; j < seen_count; j++)
+			EXPECT_LT(seen[j - 1], seen[j]);
+	}
+	config_free(config);
+}
+
+TEST(fips_shows_approved_rows_only)
+{
+	struct config *config = config_defaults();
+
+	open_crypto();
+	config->algorithms.fips_approved_only = true;
+	config->algorithms.allow_weak_rsa = true;
+	config->algorithms.allow_sha1_signing = true;
+	for (size_t i = 0; i < LISTED; i++) {
+		const struct mechanism *row = mechanism_find(crypto, config, listed[i]);
+
+		if (!row)
+			continue;
+		EXPECT_TRUE(row->fips_approved);
+		EXPECT_FALSE(row->digest == DIGEST_SHA1 && row->key_type == CKK_RSA &&
+		             (row->functions & CKF_SIGN));
+		EXPECT_FALSE(row->key_type == CKK_RSA && row->min_key < 2048);
+	}
+	EXPECT_NULL(mechanism_find(crypto, config, CKM_RSA_PKCS));
+	EXPECT_NOT_NULL(mechanism_find(crypto, config, CKM_RSA_PKCS_OAEP));
+	EXPECT_EQ(mechanism_find(crypto, config, CKM_ECDSA_SHA1)->functions, CKF_VERIFY);
+	config_free(config);
+}
+
+TEST(unknown_types)
+{
+	open_crypto();
+	EXPECT_NULL(mechanism_find(crypto, NULL, CKM_DES3_CBC));
+	EXPECT_NULL(mechanism_find(crypto, NULL, UINT64_MAX));
+	EXPECT_NULL(mechanism_find(crypto, NULL, 0x80000000));
+	EXPECT_NULL(mechanism_find(crypto, NULL, (1ull << 32) | CKM_AES_ECB));
+}
+
+/* An OpenSSL without an algorithm: its rows are gone, the others stay. */
+TEST(missing_algorithms_are_not_offered)
+{
+	struct crypto without;
+
+	open_crypto();
+	without = *crypto;
+	without.digests[DIGEST_SHA3_256] = NULL;
+	without.ciphers[CIPHER_AES_WRAP_PAD][0] = NULL;
+	EXPECT_NULL(mechanism_find(&without, NULL, CKM_SHA3_256));
+	EXPECT_NULL(mechanism_find(&without, NULL, CKM_SHA3_256_HMAC));
+	EXPECT_NULL(mechanism_find(&without, NULL, CKM_AES_KEY_WRAP_KWP));
+	EXPECT_NOT_NULL(mechanism_find(&without, NULL, CKM_AES_KEY_WRAP));
+	EXPECT_NOT_NULL(mechanism_find(&without, NULL, CKM_SHA256));
+	without.hmac = NULL;
+	EXPECT_NULL(mechanism_find(&without, NULL, CKM_SHA256_HMAC));
+}
+
+HARNESS_MAIN

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rules that all operations share, swept over the whole table: for every mechanism and every
+ * function it offers, queries, small buffers, the wrong order of calls, and what ends it.
+ */
+#include "harness.h"
+
+#include "key_fixture.h"
+#include "rsa_vectors.h"
+
+static struct object *rsa_public, *rsa_private, *ec_public, *ec_private, *ed_public, *ed_private;
+static struct object *aes, *secret;
+
+static void open_keys(void)
+{
+	open_crypto();
+	pair_from_pkcs8(BYTES(rsa_pkcs8), &rsa_public, &rsa_private);
+	generate(CKM_EC_KEY_PAIR_GEN, P256_PARAMS, &ec_public, &ec_private);
+	generate(CKM_EC_EDWARDS_KEY_PAIR_GEN, ED25519_PARAMS, &ed_public, &ed_private);
+	aes = secret_key(CKK_AES, hex("000102030405060708090a0b0c0d0e0f"));
+	secret = secret_key(CKK_GENERIC_SECRET, TEXT("0123456789abcdef"));
+}
+
+static void close_keys(void)
+{
+	struct object *all[] = {rsa_public, rsa_private, ec_public, ec_private,
+	                        ed_public,  ed_private,  aes,       secret};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		object_put(all[i]);
+}
+
+static struct object *key_for(const struct mechanism *row, enum operation_kind kind)
+{
+	bool is_private = kind == OPERATION_SIGN || kind == OPERATION_DECRYPT;
+
+	switch (row->key_type) {
+	case CKK_RSA:
+		return is_private ? rsa_private : rsa_public;
+	case CKK_EC:
+		return is_private ? ec_private : ec_public;
+	case CKK_EC_EDWARDS:
+		return is_private ? ed_private : ed_public;
+	case CKK_AES:
+		return aes;
+	case CKK_GENERIC_SECRET:
+		return secret;
+	default:
+		return NULL;
+	}
+}
+
+static uint64_t hash_of(enum crypto_digest digest)
+{
+	static const uint64_t types[] = {CKM_SHA_1, CKM_SHA224, CKM_SHA256, CKM_SHA384, CKM_SHA512};
+
+	for (size_t i = 0; i < 5; i++) {
+		if (mechanism_digest(types[i]) == digest)
+			return types[i];
+	}
+	return CKM_SHA256;
+}
+
+static uint64_t mgf_of(enum crypto_digest digest)
+{
+	for (uint64_t mgf = 1; mgf < 10; mgf++) {
+		if (mechanism_mgf(mgf) == digest)
+			return mgf;
+	}
+	return CKG_MGF1_SHA256;
+}
+
+/* A parameter that the mechanism accepts. */
+static struct wire_mechanism parameter_for(const struct mechanism *row)
+{
+	enum crypto_digest digest = row->digest ? row->digest : DIGEST_SHA256;
+	static const uint8_t block[16] = {1};
+	enum wire_shape shape;
+
+	ASSERT_TRUE(wire_mechanism_shape(row->type, &shape));
+	switch (shape) {
+	case WIRE_SHAPE_initialization_vector:
+		return PARAMETER(row->type, initialization_vector, BYTES(block));
+	case WIRE_SHAPE_number:
+		return PARAMETER(row->type, number, 10);
+	case WIRE_SHAPE_pss:
+		return PARAMETER(row->type, pss, hash_of(digest), mgf_of(digest), 20);
+	case WIRE_SHAPE_oaep:
+		return PARAMETER(row->type, oaep, CKM_SHA256, CKG_MGF1_SHA256, 1, NOTHING);
+	case WIRE_SHAPE_counter:
+		return PARAMETER(row->type, counter, 128, BYTES(block));
+	case WIRE_SHAPE_gcm:
+		return PARAMETER(row->type, gcm, {block, 12}, NOTHING, 128);
+	default:
+		return PLAIN(row->type);
+	}
+}
+
+static const uint64_t functions[OPERATION_KINDS] = {CKF_ENCRYPT, CKF_DECRYPT, CKF_DIGEST, CKF_SIGN,
+                                                    CKF_VERIFY};
+
+/* 32 octets are what every mechanism takes: two blocks, a SHA-256 hash. */
+static uint8_t plain[32] = {7};
+static uint8_t prepared[1024];
+
+/* What the operation can be given: plaintext, or a ciphertext of it. */
+static struct wire_bytes input_for(const struct mechanism *row, enum operation_kind kind)
+{
+	if (kind != OPERATION_DECRYPT)
+		return BYTES(plain);
+	ASSERT_EQ(run_once(OPERATION_ENCRYPT, parameter_for(row), key_for(row, OPERATION_ENCRYPT),
+	                   BYTES(plain)),
+	          ERROR_NONE);
+	memcpy(prepared, output, output_len);
+	return (struct wire_bytes){prepared, output_len};
+}
+
+static struct operation *begin(const struct mechanism *row, enum operation_kind kind)
+{
+	struct wire_mechanism parameter = parameter_for(row);
+	struct operation *operation;
+
+	ASSERT_EQ(operation_start(&operation, kind, crypto, row, &parameter, key_for(row, kind)),
+	          ERROR_NONE);
+	ASSERT_EQ(operation_kind(operation), kind);
+	ASSERT_TRUE(operation_mechanism(operation) == row);
+	return operation;
+}
+
+static bool gives(enum operation_kind kind)
+{
+	return kind == OPERATION_ENCRYPT || kind == OPERATION_DECRYPT;
+}
+
+typedef void check(const struct mechanism *row, enum operation_kind kind);
+
+/* Every offered mechanism with every function it has. */
+static unsigned int sweep(check *each, bool verifies)
+{
+	unsigned int count = 0;
+
+	open_keys();
+	for (size_t i = 0; i < mechanism_count(); i++) {
+		const struct mechanism *row = mechanism_row(i);
+
+		if (mechanism_find(crypto, NULL, row->type) != row)
+			continue;
+		for (unsigned int kind = 0; kind < OPERATION_KINDS; kind++) {
+			if (!(row->functions & functions[kind]) ||
+			    (kind == OPERATION_VERIFY) != verifies)
+				continue;
+			each(row, kind);
+			count++;
+			if (harness_failed)
+				printf("# with %s, kind %u\n", wire_mechanism_name(row->type),
+				       kind);
+			ASSERT_FALSE(harness_failed);
+		}
+	}
+	close_keys();
+	return count;
+}
+
+/* The query goes on, says enough, and does nothing; a buffer one octet short goes on as well. */
+static void check_once(const struct mechanism *row, enum operation_kind kind)
+{
+	struct wire_bytes data = input_for(row, kind);
+	struct operation *operation = begin(row, kind);
+	struct wire_buffer buffer = {.limit = 4096};
+	uint64_t needed = 0, len = 0;
+
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(operation_once(&operation, data, &(struct output_request){.query = true},
+		                         &buffer, &needed),
+		          ERROR_NONE);
+		EXPECT_NOT_NULL(operation);
+		EXPECT_EQ(buffer.len, 0);
+	}
+	EXPECT_EQ(
+		operation_once(&operation, data, &(struct output_request){false, 0}, &buffer, &len),
+		ERROR_BUFFER_TOO_SMALL);
+	EXPECT_LE(len, needed);
+	EXPECT_GT(len, 0);
+	EXPECT_EQ(operation_once(&operation, data, &(struct output_request){false, len - 1},
+	                         &buffer, &len),
+	          ERROR_BUFFER_TOO_SMALL);
+	ASSERT_NOT_NULL(operation);
+	EXPECT_EQ(buffer.len, 0);
+	EXPECT_EQ(operation_once(&operation, data, &(struct output_request){false, len}, &buffer,
+	                         &needed),
+	          ERROR_NONE);
+	EXPECT_NULL(operation);
+	EXPECT_EQ(buffer.len, len);
+	EXPECT_EQ(needed, len);
+	if (kind == OPERATION_DECRYPT)
+		EXPECT_MEMEQ(buffer.data, plain, sizeof(plain));
+	EXPECT_EQ(operation_once(&operation, data, &everything, &buffer, &len),
+	          ERROR_OPERATION_NONE);
+	wire_buffer_free(&buffer);
+}
+
+TEST(once_with_queries_and_small_buffers)
+{
+	EXPECT_GT(sweep(check_once, false), 60u);
+}
+
+static void feed(struct operation **operation, struct wire_bytes data, struct wire_buffer *buffer)
+{
+	struct output_request request = {.query = true};
+	uint64_t needed, len;
+
+	if (!gives((*operation)->kind)) {
+		EXPECT_EQ(operation_update(operation, data, NULL, NULL, NULL), ERROR_NONE);
+		return;
+	}
+	EXPECT_EQ(operation_update(operation, data, &request, buffer, &needed), ERROR_NONE);
+	request.query = false;
+	if (needed) {
+		request.capacity = needed - 1;
+		EXPECT_EQ(operation_update(operation, data, &request, buffer, &len),
+		          ERROR_BUFFER_TOO_SMALL);
+		EXPECT_EQ(len, needed);
+	}
+	request.capacity = needed;
+	EXPECT_EQ(operation_update(operation, data, &request, buffer, &len), ERROR_NONE);
+	EXPECT_EQ(len, needed);
+}
+
+static void check_parts(const struct mechanism *row, enum operation_kind kind)
+{
+	struct wire_bytes data = input_for(row, kind);
+	struct operation *operation = begin(row, kind);
+	struct wire_buffer buffer = {.limit = 4096};
+	uint64_t needed, len = 0;
+	size_t before;
+
+	feed(&operation, (struct wire_bytes){data.data, 5}, &buffer);
+	feed(&operation, NOTHING, &buffer);
+	feed(&operation, (struct wire_bytes){data.data + 5, data.len - 5}, &buffer);
+	before = buffer.len;
+	EXPECT_EQ(operation_final(&operation, &(struct output_request){.query = true}, &buffer,
+	                          &needed),
+	          ERROR_NONE);
+	EXPECT_EQ(operation_final(&operation, &(struct output_request){false, 0}, &buffer, &len),
+	          needed && len ? ERROR_BUFFER_TOO_SMALL : ERROR_NONE);
+	EXPECT_LE(len, needed);
+	EXPECT_EQ(buffer.len, before);
+	if (operation) {
+		EXPECT_EQ(operation_final(&operation, &(struct output_request){false, len - 1},
+		                          &buffer, &len),
+		          ERROR_BUFFER_TOO_SMALL);
+		EXPECT_EQ(operation_final(&operation, &(struct output_request){false, len}, &buffer,
+		                          &needed),
+		          ERROR_NONE);
+		EXPECT_EQ(needed, len);
+		EXPECT_EQ(buffer.len, before + len);
+	}
+	EXPECT_NULL(operation);
+	if (kind == OPERATION_DECRYPT) {
+		EXPECT_EQ(buffer.len, sizeof(plain));
+		EXPECT_MEMEQ(buffer.data, plain, sizeof(plain));
+	}
+	EXPECT_EQ(operation_final(&operation, &everything, &buffer, &len), ERROR_OPERATION_NONE);
+	wire_buffer_free(&buffer);
+}
+
+TEST(parts_with_queries_and_small_buffers)
+{
+	EXPECT_GT(sweep(check_parts, false), 60u);
+}
+
+/* One-shot after a part is an error and, as every error, the end. */
+static void check_order(const struct mechanism *row, enum operation_kind kind)
+{
+	struct wire_bytes data = input_for(row, kind);
+	struct operation *operation = begin(row, kind);
+	struct wire_buffer buffer = {.limit = 4096};
+	uint64_t len;
+
+	feed(&operation, data, &buffer);
+	EXPECT_EQ(operation_once(&operation, data, &everything, &buffer, &len),
+	          ERROR_OPERATION_ACTIVE);
+	EXPECT_NULL(operation);
+	EXPECT_EQ(operation_update(&operation, data, NULL, NULL, NULL), ERROR_OPERATION_NONE);
+	wire_buffer_free(&buffer);
+}
+
+TEST(once_after_a_part)
+{
+	sweep(check_order, false);
+}
+
+/* A second start of everything: nothing is left of the first, and abandoning frees it (leak
+ * checker). */
+static void check_abandoned(const struct mechanism *row, enum operation_kind kind)
+{
+	struct wire_buffer buffer = {.limit = 4096};
+	struct operation *operation;
+
+	operation_free(begin(row, kind));
+	operation = begin(row, kind);
+	feed(&operation, BYTES(plain), &buffer);
+	operation_free(operation);
+	wire_buffer_free(&buffer);
+}
+
+TEST(abandoned_operations)
+{
+	sweep(check_abandoned, false);
+	operation_free(NULL);
+}
+
+static void check_parameters(const struct mechanism *row, enum operation_kind kind)
+{
+	struct wire_mechanism good = parameter_for(row);
+	struct operation *operation;
+
+	for (unsigned int shape = 0; shape < WIRE_SHAPE_COUNT; shape++) {
+		struct wire_mechanism parameter = {row->type, (uint8_t)shape, NOTHING};
+
+		if (shape == good.shape && shape == WIRE_SHAPE_none)
+			continue;
+		EXPECT_EQ(operation_start(&operation, kind, crypto, row, &parameter,
+		                          key_for(row, kind)),
+		          ERROR_MECHANISM_PARAMETER);
+		EXPECT_NULL(operation);
+	}
+	good.type++;
+	EXPECT_EQ(operation_start(&operation, kind, crypto, row, &good, key_for(row, kind)),
+	          ERROR_MECHANISM);
+}
+
+TEST(parameters_of_other_shapes)
+{
+	sweep(check_parameters, false);
+	sweep(check_parameters, true);
+}
+
+static void check_verify(const struct mechanism *row, enum operation_kind kind)
+{
+	struct operation *operation;
+	enum err err;
+
+	(void)kind;
+	if (!(row->functions & CKF_SIGN))
+		return;
+	ASSERT_EQ(run_once(OPERATION_SIGN, parameter_for(row), key_for(row, OPERATION_SIGN),
+	                   BYTES(plain)),
+	          ERROR_NONE);
+	operation = begin(row, OPERATION_VERIFY);
+	EXPECT_EQ(operation_verify_once(&operation, BYTES(plain), OUTPUT), ERROR_NONE);
+	EXPECT_NULL(operation);
+	EXPECT_EQ(operation_verify_once(&operation, BYTES(plain), OUTPUT), ERROR_OPERATION_NONE);
+	EXPECT_EQ(operation_verify_final(&operation, OUTPUT), ERROR_OPERATION_NONE);
+	operation = begin(row, OPERATION_VERIFY);
+	feed(&operation, BYTES(plain), NULL);
+	err = operation_verify_once(&operation, BYTES(plain), OUTPUT);
+	EXPECT_EQ(err, ERROR_OPERATION_ACTIVE);
+	operation = begin(row, OPERATION_VERIFY);
+	feed(&operation, BYTES(plain), NULL);
+	EXPECT_EQ(operation_verify_final(&operation, OUTPUT), ERROR_NONE);
+	operation = begin(row, OPERATION_VERIFY);
+	output[output_len / 2] ^= 1;
+	EXPECT_EQ(operation_verify_once(&operation, BYTES(plain), OUTPUT), ERROR_SIGNATURE);
+	EXPECT_NULL(operation);
+	operation = begin(row, OPERATION_VERIFY);
+	EXPECT_EQ(operation_verify_once(&operation, BYTES(plain),
+	                                ((struct wire_bytes){output, output_len - 1})),
+	          ERROR_SIGNATURE_LENGTH);
+}
+
+TEST(verification)
+{
+	EXPECT_GT(sweep(check_verify, true), 30u);
+}
+
+/* A key that is replaced or destroyed meanwhile stays alive for its operation. */
+TEST(operation_keeps_its_key)
+{
+	struct wire_mechanism parameter = PLAIN(CKM_AES_ECB);
+	struct wire_buffer buffer = {.limit = 64};
+	struct operation *operation;
+	struct object *key;
+	uint64_t len;
+
+	open_crypto();
+	key = secret_key(CKK_AES, hex("000102030405060708090a0b0c0d0e0f"));
+	ASSERT_EQ(operation_start(&operation, OPERATION_ENCRYPT, crypto, row_of(CKM_AES_ECB),
+	                          &parameter, key),
+	          ERROR_NONE);
+	object_put(key);
+	EXPECT_TRUE(operation_key(operation) == key);
+	EXPECT_EQ(operation_once(&operation, BYTES(plain), &everything, &buffer, &len), ERROR_NONE);
+	wire_buffer_free(&buffer);
+}
+
+TEST(more_than_the_limit)
+{
+	struct wire_buffer buffer = {.limit = 64};
+	struct wire_bytes huge = {plain, WIRE_DATA_LIMIT + 1};
+	struct operation *operation;
+	uint64_t len;
+
+	open_keys();
+	operation = begin(row_of(CKM_AES_CTR), OPERATION_ENCRYPT);
+	EXPECT_EQ(operation_once(&operation, huge, &everything, &buffer, &len), ERROR_DATA_LENGTH);
+	operation = begin(row_of(CKM_AES_CTR), OPERATION_DECRYPT);
+	EXPECT_EQ(operation_once(&operation, huge, &everything, &buffer, &len),
+	          ERROR_ENCRYPTED_DATA_LENGTH);
+	close_keys();
+}
+
+/* What is gathered is bounded in sum, not only by call. */
+TEST(gathered_data_are_bounded)
+{
+	struct wire_buffer buffer = {.limit = 64};
+	struct operation *operation;
+	uint8_t *big;
+	uint64_t len;
+
+	open_keys();
+	big = calloc(1, WIRE_DATA_LIMIT);
+	ASSERT_NOT_NULL(big);
+	operation = begin(row_of(CKM_AES_GCM), OPERATION_DECRYPT);
+	EXPECT_EQ(operation_update(&operation, ((struct wire_bytes){big, WIRE_DATA_LIMIT}),
+	                           &everything, &buffer, &len),
+	          ERROR_NONE);
+	EXPECT_EQ(operation_update(&operation, ((struct wire_bytes){big, 1}), &everything, &buffer,
+	                           &len),
+	          ERROR_ENCRYPTED_DATA_LENGTH);
+	EXPECT_NULL(operation);
+	operation = begin(row_of(CKM_EDDSA), OPERATION_SIGN);
+	EXPECT_EQ(operation_update(&operation, ((struct wire_bytes){big, WIRE_DATA_LIMIT}), NULL,
+	                           NULL, NULL),
+	          ERROR_NONE);
+	EXPECT_EQ(operation_update(&operation, ((struct wire_bytes){big, 1}), NULL, NULL, NULL),
+	          ERROR_DATA_LENGTH);
+	free(big);
+	close_keys();
+}
+
+/* After a Final that did not fit there is only Final. */
+TEST(only_final_after_a_small_final)
+{
+	const struct mechanism *row;
+	struct wire_buffer buffer = {.limit = 256};
+	struct operation *operation;
+	struct wire_bytes data;
+	uint64_t len;
+
+	open_keys();
+	row = row_of(CKM_AES_CBC_PAD);
+	ASSERT_EQ(run_once(OPERATION_ENCRYPT, parameter_for(row), aes, TEXT("abc")), ERROR_NONE);
+	data = OUTPUT;
+	operation = begin(row, OPERATION_DECRYPT);
+	ASSERT_EQ(operation_update(&operation, data, &everything, &buffer, &len), ERROR_NONE);
+	EXPECT_EQ(operation_final(&operation, &(struct output_request){false, 2}, &buffer, &len),
+	          ERROR_BUFFER_TOO_SMALL);
+	EXPECT_EQ(len, 3);
+	EXPECT_EQ(operation_update(&operation, data, &everything, &buffer, &len),
+	          ERROR_OPERATION_ACTIVE);
+	EXPECT_NULL(operation);
+	operation = begin(row, OPERATION_DECRYPT);
+	ASSERT_EQ(operation_update(&operation, data, &everything, &buffer, &len), ERROR_NONE);
+	EXPECT_EQ(operation_final(&operation, &(struct output_request){false, 2}, &buffer, &len),
+	          ERROR_BUFFER_TOO_SMALL);
+	EXPECT_EQ(operation_final(&operation, &(struct output_request){false, 3}, &buffer, &len),
+	          ERROR_NONE);
+	EXPECT_EQ(buffer.len, 3);
+	EXPECT_MEMEQ(buffer.data, "abc", 3);
+	wire_buffer_free(&buffer);
+	close_keys();
+}
+
+HARNESS_MAIN

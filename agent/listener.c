@@ -6,6 +6,7 @@
 #include "listener.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 1024
+#define BACKLOG  1024
+#define CLOSE_MS 500 /* how long a killed agent's socket may take to go */
 
 static int fill_address(struct sockaddr_un *address, const char *path)
 {
@@ -30,19 +32,32 @@ static int fill_address(struct sockaddr_un *address, const char *path)
 	return 0;
 }
 
-/* Is the socket somebody's? Only a refused connection says no: a full queue, another type of socket
- * or missing rights mean that it is in use. Without waiting, for a queue may stay full. */
+/* The kernel holds the socket of a killed agent until its io_uring is torn down, which is after the
+ * process is gone: connections succeed for a moment, and are then closed. A living owner keeps them
+ * open. */
+static bool closes(int fd)
+{
+	struct pollfd end = {.fd = fd, .events = POLLIN};
+	char octet;
+
+	return poll(&end, 1, CLOSE_MS) > 0 && recv(fd, &octet, 1, MSG_DONTWAIT) <= 0;
+}
+
+/* Is the socket somebody's? Only a refused connection, or one that ends by itself, says no: a full
+ * queue, another type of socket or missing rights mean that it is in use. */
 static bool in_use(const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool refused;
+	bool used;
 
 	if (fd < 0)
 		return true;
-	refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) &&
-	          errno == ECONNREFUSED;
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)))
+		used = errno != ECONNREFUSED;
+	else
+		used = !closes(fd);
 	close(fd);
-	return !refused;
+	return used;
 }
 
 /* NULL when the path is free now, else why it is not. */

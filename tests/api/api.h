@@ -91,16 +91,32 @@ static inline void api_pause(void)
 	poll(NULL, 0, 5);
 }
 
-static inline bool api_connects(void)
+/* Does the agent's log, from `offset` on, hold this text? */
+static inline bool api_log_has_from(long offset, const char *text)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int result;
+	char line[1024];
+	bool found = false;
+	FILE *log = fopen(api_path("agent.log"), "r");
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", api_path("pkcs11.sock"));
-	result = connect(fd, (struct sockaddr *)&address, sizeof(address));
-	close(fd);
-	return result == 0;
+	if (log && fseek(log, offset, SEEK_SET))
+		offset = 0;
+	while (log && !found && fgets(line, sizeof(line), log))
+		found = strstr(line, text) != NULL;
+	if (log)
+		fclose(log);
+	return found;
+}
+
+static inline bool api_log_has(const char *text)
+{
+	return api_log_has_from(0, text);
+}
+
+static inline long api_log_len(void)
+{
+	struct stat status;
+
+	return stat(api_path("agent.log"), &status) ? 0 : status.st_size;
 }
 
 static inline void __attribute__((noreturn)) api_exec(pid_t parent)
@@ -133,13 +149,16 @@ static inline void api_launch(void)
 {
 	pid_t parent = getpid();
 	time_t deadline = time(NULL) + DEADLINE_S;
+	long before = api_log_len();
 
 	fflush(NULL);
 	api_agent = fork();
 	ASSERT_GE(api_agent, 0);
 	if (!api_agent)
 		api_exec(parent);
-	while (!api_connects()) {
+	/* Not by connecting: the socket of an agent that was just killed takes connections for a
+	 * moment. */
+	while (!api_log_has_from(before, "craton-hsm-daemon " CRATON_VERSION)) {
 		if (waitpid(api_agent, NULL, WNOHANG) == api_agent || time(NULL) > deadline) {
 			api_agent = 0;
 			api_show_log();
@@ -319,20 +338,6 @@ static inline CK_ULONG api_count_label(CK_SESSION_HANDLE session, const char *la
 	CK_ATTRIBUTE template = {CKA_LABEL, (void *)(uintptr_t)label, strlen(label)};
 
 	return api_count(session, &template, 1);
-}
-
-/* Does the agent's log hold this text? */
-static inline bool api_log_has(const char *text)
-{
-	char line[1024];
-	bool found = false;
-	FILE *log = fopen(api_path("agent.log"), "r");
-
-	while (log && !found && fgets(line, sizeof(line), log))
-		found = strstr(line, text) != NULL;
-	if (log)
-		fclose(log);
-	return found;
 }
 
 #endif

@@ -6,6 +6,7 @@
 #include "harness.h"
 
 #include "policy.h"
+#include "slots.h"
 #include "wire/codec.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -154,7 +155,9 @@ TEST(allowed_mechanisms)
 	struct mechanism hmac = mechanism_of(CKM_SHA256_HMAC, true);
 	struct mechanism cbc = mechanism_of(CKM_AES_CBC, true);
 	struct object *key;
+	char error[256];
 
+	ASSERT_EQ(slots_open(SLOTS_AUTO, error, sizeof(error)), 0); /* where attributes live */
 	for (uint32_t count = 0; count <= COUNT(types); count++) {
 		key = restricted_key(types, count);
 		EXPECT_EQ(policy_use_key(key, POLICY_SIGN, &gcm, today, false), ERROR_NONE);

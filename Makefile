@@ -60,7 +60,7 @@ API_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(API_SOURCES))
 BENCH := $(patsubst tests/%.c,$(BUILD)/tests/%,$(BENCH_SOURCES))
 
 .PHONY: all
-all: $(LIBRARY) $(DAEMON) $(ADMIN) $(LIBRARY).hmac $(DAEMON).hmac
+all: $(LIBRARY) $(DAEMON) $(ADMIN) $(LIBRARY).hmac $(DAEMON).hmac ## the daemon, the library, the admin program, in build/
 
 $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
@@ -94,7 +94,7 @@ $(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(BUILD)/libagent.a $(BUILD)/liblib
 	@mkdir -p $(@D)
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) -o $@ $^ $(AGENT_LIBS)
 # API tests load the library by dlopen, as an application does.
-$(BUILD)/tests/api/%: $(OBJ)/tests/api/%.o
+$(BUILD)/tests/api/%: $(OBJ)/tests/api/%.o $(BUILD)/libwire.a
 	@mkdir -p $(@D)
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) -o $@ $^ -ldl -lcrypto -lpthread
 $(BUILD)/tests/bench/%: $(OBJ)/tests/bench/%.o
@@ -117,6 +117,73 @@ docs: docs/protocol.md ## make docs/protocol.md from the wire tables
 
 .PHONY: fuzz
 fuzz: ## fuzz every decoder for FUZZ_SECONDS each
+	@scripts/install-packages test
 	BUILD=$(BUILD) tests/fuzz/run
+
+.PHONY: demo
+demo: ## install what is missing, build, and show the whole thing on a scratch store
+	@scripts/install-packages demo
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(abspath $(BUILD)) scripts/demo
+
+# Tests that break the module on purpose use a build that can be broken.
+.PHONY: hooks
+hooks:
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-hooks TEST_HOOKS=1 all
+
+.PHONY: check
+check: ## install what is missing, build, and run every test
+	@scripts/install-packages test
+	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory hooks
+	@tests/run --build $(BUILD)
+
+# Programs of others that load the library are not built with sanitizers, so these run what we wrote ourselves.
+SANITIZED := tests/(unit|api)/.*_test$$
+.PHONY: check-asan check-tsan
+check-asan: ## the unit and API tests under AddressSanitizer and UBSan
+	@scripts/install-packages test
+	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined tests
+	@tests/run --build build/asan --filter '$(SANITIZED)'
+check-tsan: ## the unit and API tests under ThreadSanitizer
+	@scripts/install-packages test
+	@$(MAKE) --no-print-directory BUILD=build/tsan SANITIZE=thread tests
+	@TSAN_OPTIONS="die_after_fork=0 $$TSAN_OPTIONS" tests/run --build build/tsan --filter '$(SANITIZED)'
+
+.PHONY: bench
+bench: ## measure against SoftHSM2 (in process, and through p11-kit server) and raw OpenSSL
+	@scripts/install-packages test
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(abspath $(BUILD)) tests/bench/run
+
+.PHONY: lint format
+lint: ## formatting, static analysis, house rules
+	@scripts/install-packages test
+	@scripts/lint
+format: ## format every userspace source
+	@scripts/format
+
+.PHONY: install uninstall
+install: all ## install to DESTDIR/PREFIX; an existing configuration is kept
+	install -D -m 0755 $(DAEMON) $(DESTDIR)$(PREFIX)/sbin/craton-hsm-daemon
+	install -D -m 0644 $(DAEMON).hmac $(DESTDIR)$(PREFIX)/sbin/craton-hsm-daemon.hmac
+	install -D -m 0755 $(ADMIN) $(DESTDIR)$(PREFIX)/sbin/craton-hsm-admin
+	install -D -m 0755 $(INTEGRITY) $(DESTDIR)$(PREFIX)/sbin/craton-hsm-integrity
+	install -D -m 0644 $(LIBRARY) $(DESTDIR)$(LIBDIR)/libcraton_hsm.so
+	install -D -m 0644 $(LIBRARY).hmac $(DESTDIR)$(LIBDIR)/libcraton_hsm.so.hmac
+	[ -e $(DESTDIR)$(SYSCONFDIR)/craton-hsm/craton_hsm.toml ] || { \
+		install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/craton-hsm && \
+		$(DAEMON) --print-config >$(DESTDIR)$(SYSCONFDIR)/craton-hsm/craton_hsm.toml; }
+uninstall: ## remove what install put there, but the configuration and the store
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/sbin/,craton-hsm-daemon craton-hsm-daemon.hmac craton-hsm-admin craton-hsm-integrity)
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libcraton_hsm.so libcraton_hsm.so.hmac)
+
+.PHONY: clean
+clean: ## remove the build folder
+	rm -rf build build-hooks
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

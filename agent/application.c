@@ -38,6 +38,7 @@ static void application_free(struct application *application)
 	pthread_mutex_destroy(&application->lock);
 	wire_wipe(application->ticket, sizeof(application->ticket));
 	free((void *)application->logins);
+	free(application->slot_sessions);
 	free(application->connection_fds);
 	free(application->sessions);
 	free(application);
@@ -83,7 +84,8 @@ enum err application_new(struct agent *agent, uid_t uid, gid_t gid, pid_t pid,
 	application->gid = gid;
 	application->pid = pid;
 	application->logins = calloc(agent->slot_count, sizeof(*application->logins));
-	err = application->logins
+	application->slot_sessions = calloc(agent->slot_count, sizeof(*application->slot_sessions));
+	err = application->logins && application->slot_sessions
 	              ? crypto_random(agent->crypto, application->ticket, WIRE_TICKET_LEN)
 	              : ERROR_MEMORY;
 	if (err) {

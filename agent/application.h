@@ -56,6 +56,7 @@ struct application {
 	bool closed;
 	struct session **sessions; /* open-addressed table, size a power of two */
 	uint32_t session_capacity, session_count;
+	uint32_t *slot_sessions;      /* how many of them per slot */
 	_Atomic uint8_t *logins;      /* enum login per slot */
 	atomic_uint calls_on_workers; /* while it is 0, closing waits for nothing slow */
 	int *connection_fds; /* registered by connections, so that closing the first can shut down
@@ -109,9 +110,10 @@ enum err application_may_log_in(struct application *application, uint64_t slot_i
  */
 bool application_log_out(struct application *application, uint64_t slot_id);
 
-/* Opens a session (limits of [token] included). */
+/* Opens a session (limits of [token] included). Its handle only, since another thread may close it
+ * at once. */
 enum err session_open(struct application *application, uint64_t slot_id, bool read_write,
-                      struct session **session) MUST_CHECK;
+                      uint32_t *handle) MUST_CHECK;
 /* Finds and locks a session; to be given back by session_unlock. NULL when there is none. */
 struct session *session_lock(struct application *application, uint64_t handle);
 /*

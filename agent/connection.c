@@ -158,13 +158,44 @@ void connection_reply(struct connection *connection, struct call *call)
 	send_next(connection);
 }
 
+bool connection_can_link(const struct connection *connection)
+{
+	return !connection->sending && !connection->closing && !connection->replies;
+}
+
+void connection_reply_linked(struct connection *connection, struct call *call)
+{
+	connection->linked = true;
+	connection_reply(connection, call);
+}
+
+/* The audit write before it failed or was short: the reply waits again, and the call is not
+ * answered yet. */
+static void hold_again(struct connection *connection)
+{
+	struct call *call = connection->replies;
+
+	connection->replies = call->next;
+	if (!connection->replies)
+		connection->replies_last = &connection->replies;
+	loop_call_done(connection->loop, call);
+}
+
 static void on_sent(struct loop *loop, struct completion *completion, int32_t result,
                     uint32_t flags)
 {
 	struct connection *connection = container_of(completion, struct connection, send);
+	bool cancelled = connection->linked && result == -ECANCELED;
 
 	(void)flags;
-	connection->sending = false;
+	if (connection->linked)
+		loop->last_reply_ns = clock_monotonic_ns();
+	connection->sending = connection->linked = false;
+	if (cancelled && !connection->closing) {
+		hold_again(connection);
+		send_next(connection);
+		return;
+	}
 	if (result <= 0)
 		connection_close(connection);
 	else

@@ -27,6 +27,7 @@ struct connection {
 	bool primary;   /* began the application: closing it ends the application */
 	bool receiving; /* a receive is armed */
 	bool sending;
+	bool linked; /* the send waits behind an audit write and is cancelled if that fails */
 	bool closing;
 	unsigned int calls;         /* calls that have not been answered yet */
 	struct wire_buffer partial; /* a frame that has not arrived whole */
@@ -41,6 +42,10 @@ struct connection {
 void connection_open(struct loop *loop, int fd);
 /* Queues the call's reply; the call is freed when it has been sent or the connection is gone. */
 void connection_reply(struct connection *connection, struct call *call);
+/* Could the next reply be sent at once? */
+bool connection_can_link(const struct connection *connection);
+/* Queues the reply as the very next SQE, linked to the one before. connection_can_link was true. */
+void connection_reply_linked(struct connection *connection, struct call *call);
 /* Ends it: no more receiving; it is freed when its last call is done. */
 void connection_close(struct connection *connection);
 /* Closes it if no call is in flight, else after the last reply: for the drain. */

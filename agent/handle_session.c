@@ -18,8 +18,8 @@ enum err handle_open_session(struct call *call, const struct wire_open_session_r
                              struct wire_open_session_reply *reply)
 {
 	struct agent_slot *slot;
-	struct session *session;
 	struct token_info info;
+	uint32_t handle;
 	enum err err;
 
 	slot = handle_present_slot(call, request->slot_id, &err);
@@ -31,11 +31,11 @@ enum err handle_open_session(struct call *call, const struct wire_open_session_r
 	if (!info.initialized)
 		return ERROR_TOKEN_NOT_RECOGNIZED;
 	err = session_open(call->application, request->slot_id, request->flags & CKF_RW_SESSION,
-	                   &session);
+	                   &handle);
 	if (err)
 		return err;
-	reply->session = session->handle;
-	call->record.session_handle = session->handle;
+	reply->session = handle;
+	call->record.session_handle = handle;
 	return ERROR_NONE;
 }
 

@@ -111,6 +111,8 @@ void loop_call_free(struct loop *loop, struct call *call);
 void loop_run_call(struct loop *loop, struct call *call);
 /* Any thread: a worker has run this call. */
 void loop_post_call(struct loop *loop, struct call *call);
+/* A call has run: its reply goes out now, or waits for its record. */
+void loop_call_done(struct loop *loop, struct call *call);
 /* Takes a list of calls that workers have run. */
 void loop_finish_calls(struct loop *loop, struct call *calls);
 /* Frees the spare calls. */

@@ -129,8 +129,7 @@ static void finish(struct loop *loop, struct call *call)
 	release(loop, call);
 }
 
-/* A call has run: its reply goes out now or waits for its record. */
-static void call_done(struct loop *loop, struct call *call)
+void loop_call_done(struct loop *loop, struct call *call)
 {
 	if (call->audit_sequence && must_wait(loop, call)) {
 		call->next = NULL;
@@ -155,7 +154,7 @@ void loop_release_held(struct loop *loop)
 		struct call *call = waiting;
 
 		waiting = call->next;
-		call_done(loop, call);
+		loop_call_done(loop, call);
 	}
 }
 
@@ -187,7 +186,7 @@ static void hand_to_worker(struct loop *loop, struct call *call)
 {
 	if (!copy_body(call)) {
 		dispatch_fail(call, ERROR_MEMORY);
-		call_done(loop, call);
+		loop_call_done(loop, call);
 		return;
 	}
 	call->on_worker = true;
@@ -217,7 +216,7 @@ void loop_run_call(struct loop *loop, struct call *call)
 	if (call->deferred)
 		hand_to_worker(loop, call);
 	else
-		call_done(loop, call);
+		loop_call_done(loop, call);
 }
 
 void loop_finish_calls(struct loop *loop, struct call *calls)
@@ -226,7 +225,7 @@ void loop_finish_calls(struct loop *loop, struct call *calls)
 		struct call *call = calls;
 
 		calls = call->next;
-		call_done(loop, call);
+		loop_call_done(loop, call);
 	}
 }
 
@@ -289,13 +288,44 @@ static void on_audit_synced(struct loop *loop, struct completion *completion, in
 	batch_finished(loop, result);
 }
 
+/* The first held reply that can follow this very write: no delay owed, nothing before it on its
+ * connection. Unheld. */
+static struct call *take_linkable(struct loop *loop)
+{
+	struct call **link = &loop->held;
+
+	while (*link) {
+		struct call *call = *link;
+
+		if (!call->delay_ms && connection_can_link(call->connection)) {
+			*link = call->next;
+			if (!*link)
+				loop->held_last = link;
+			return call;
+		}
+		link = &call->next;
+	}
+	return NULL;
+}
+
+/*
+ * Writes what is left of the batch. One reply is linked behind it, so that with one busy client the
+ * kernel sends without waking us in between. A short or failed write cancels the link; the reply is
+ * then held again (connection.c).
+ */
 static void submit_audit_write(struct loop *loop)
 {
+	bool may_link = !loop->audit_must_sync && io_uring_sq_space_left(&loop->ring) >= 2;
+	struct call *call = may_link ? take_linkable(loop) : NULL;
 	struct io_uring_sqe *sqe = loop_sqe(loop, &loop->audit_write);
 
 	/* The file is O_APPEND, so the offset is of no account. */
 	io_uring_prep_write(sqe, loop->audit_fd, loop->audit_batch.data,
 	                    (unsigned int)loop->audit_batch.len, 0);
+	if (!call)
+		return;
+	sqe->flags |= IOSQE_IO_LINK;
+	connection_reply_linked(call->connection, call);
 }
 
 static void on_audit_written(struct loop *loop, struct completion *completion, int32_t result,

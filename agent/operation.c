@@ -245,6 +245,12 @@ static enum err keep_result(struct operation *operation, struct wire_buffer *out
 	return operation->result.failed ? ERROR_MEMORY : ERROR_BUFFER_TOO_SMALL;
 }
 
+/* An update cannot be made again, so its length is always known before. */
+static bool is_exact(const struct operation *operation, enum operation_step step)
+{
+	return step == STEP_UPDATE || operation->finished || !operation->bound_only;
+}
+
 static enum err give(struct operation *operation, enum operation_step step, struct wire_bytes data,
                      const struct output_request *request, struct wire_buffer *out,
                      uint64_t *output_len)
@@ -256,7 +262,7 @@ static enum err give(struct operation *operation, enum operation_step step, stru
 	*output_len = max;
 	if (request->query)
 		return ERROR_NONE;
-	if (request->capacity < max && (operation->finished || !operation->bound_only))
+	if (request->capacity < max && is_exact(operation, step))
 		return ERROR_BUFFER_TOO_SMALL;
 	if (operation->finished)
 		return append_result(operation, out);

@@ -98,7 +98,8 @@ struct operation_methods {
 	enum err (*update)(struct operation *operation, struct wire_bytes data, uint8_t *out,
 	                   size_t *out_len);
 	enum err (*finish)(struct operation *operation, uint8_t *out, size_t *out_len);
-	/* Length of what the step gives; an upper bound where operation->bound_only is set. */
+	/* Length of what the step gives; an upper bound for once and
+	 * final where operation->bound_only is set. */
 	size_t (*output_max)(const struct operation *operation, size_t data_len,
 	                     enum operation_step step);
 	/* Undoes start, also one that failed half-way. May be NULL. */

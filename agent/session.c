@@ -16,9 +16,11 @@
 
 /* Open addressing with linear probing; a removal re-inserts what follows, so there are no
  * tombstones. */
+/* Handles follow one another, and neighbours in the table are costly to remove: so they are spread
+ * (by the golden ratio). */
 static uint32_t home(const struct application *application, uint32_t handle)
 {
-	return handle & (application->session_capacity - 1);
+	return (uint32_t)(handle * 0x9e3779b97f4a7c15u >> 32) & (application->session_capacity - 1);
 }
 
 static void table_insert(struct application *application, struct session *session)
@@ -169,13 +171,14 @@ static enum err publish(struct application *application, struct session *session
 	if (!err) {
 		table_insert(application, session);
 		application->session_count++;
+		application->slot_sessions[session->slot_id]++;
 	}
 	pthread_mutex_unlock(&application->lock);
 	return err;
 }
 
 enum err session_open(struct application *application, uint64_t slot_id, bool read_write,
-                      struct session **out)
+                      uint32_t *handle)
 {
 	struct agent_slot *slot = agent_slot(application->agent, slot_id);
 	struct session *session;
@@ -190,14 +193,13 @@ enum err session_open(struct application *application, uint64_t slot_id, bool re
 			atomic_fetch_sub(&slot->rw_session_count, 1);
 		return ERROR_MEMORY;
 	}
+	*handle = session->handle;
 	err = publish(application, session);
 	if (err) {
 		give_places(session);
 		session_put(session);
-		return err;
 	}
-	*out = session;
-	return ERROR_NONE;
+	return err;
 }
 
 /* A counted reference, not locked. */
@@ -288,55 +290,59 @@ void session_cancel(struct session *session)
 	session_end_search(session);
 }
 
-/* Does the application have sessions left in this slot? Under the application's lock. */
-static bool has_sessions(const struct application *application, uint64_t slot_id)
+/* Takes it out of the table. Closing the last session in a slot logs the application out there
+ * (PKCS#11 v2.40 §5.6, C_CloseSession), in the same step, lest the login of a session that is
+ * opened meanwhile is meant. False when it was not in the table any more; *logged_out says that the
+ * token is owed a logout. */
+static bool withdraw(struct application *application, struct session *session, bool *logged_out)
 {
-	for (uint32_t i = 0; i < application->session_capacity; i++) {
-		if (application->sessions[i] && application->sessions[i]->slot_id == slot_id)
-			return true;
-	}
-	return false;
-}
+	uint32_t where;
+	bool removed;
 
-/* Closing the last session in a slot logs the application out there (PKCS#11 v2.40 §5.6,
- * C_CloseSession). */
-static void forget_login(struct application *application, uint64_t slot_id)
-{
-	if (atomic_exchange(&application->logins[slot_id], LOGIN_NONE) != LOGIN_NONE)
-		token_logout(agent_slot(application->agent, slot_id)->token);
+	*logged_out = false;
+	pthread_mutex_lock(&application->lock);
+	removed = table_find(application, session->handle, &where) == session;
+	if (removed) {
+		table_remove(application, where);
+		if (!--application->slot_sessions[session->slot_id])
+			*logged_out = atomic_exchange(&application->logins[session->slot_id],
+			                              LOGIN_NONE) != LOGIN_NONE;
+	}
+	pthread_mutex_unlock(&application->lock);
+	return removed;
 }
 
 void session_close(struct session *session)
 {
 	struct application *application = session->application;
-	bool last, removed;
-	uint32_t where;
+	bool logged_out;
 
-	pthread_mutex_lock(&application->lock);
-	removed = table_find(application, session->handle, &where) == session;
-	if (removed)
-		table_remove(application, where);
-	last = removed && !has_sessions(application, session->slot_id);
-	pthread_mutex_unlock(&application->lock);
-	if (!removed)
+	if (!withdraw(application, session, &logged_out))
 		return;
 	session->closed = true;
 	session_cancel(session);
 	give_places(session);
 	token_drop_session_objects(session->slot->token, application, session->handle);
-	if (last)
-		forget_login(application, session->slot_id);
+	if (logged_out)
+		token_logout(session->slot->token);
 	session_put(session); /* the table's reference; the caller's lock still holds one */
 }
 
-/* Some session of the application in the slot, locked, or NULL when there is none left. */
-static struct session *lock_any(struct application *application, uint64_t slot_id, uint32_t *handle)
+/* Some session of the application in the slot, locked, or NULL when there is none left (*handle is
+ * 0) or it has just been closed. The search goes on from *at. */
+static struct session *lock_any(struct application *application, uint64_t slot_id, uint32_t *at,
+                                uint32_t *handle)
 {
 	*handle = 0;
 	pthread_mutex_lock(&application->lock);
 	for (uint32_t i = 0; i < application->session_capacity && !*handle; i++) {
-		if (application->sessions[i] && application->sessions[i]->slot_id == slot_id)
-			*handle = application->sessions[i]->handle;
+		uint32_t place = (*at + i) & (application->session_capacity - 1);
+		struct session *session = application->sessions[place];
+
+		if (!session || session->slot_id != slot_id)
+			continue;
+		*handle = session->handle;
+		*at = place;
 	}
 	pthread_mutex_unlock(&application->lock);
 	return *handle ? session_lock(application, *handle) : NULL;
@@ -345,10 +351,10 @@ static struct session *lock_any(struct application *application, uint64_t slot_i
 void application_close_sessions(struct application *application, uint64_t slot_id)
 {
 	struct session *session;
-	uint32_t handle;
+	uint32_t handle, at = 0;
 
 	do {
-		session = lock_any(application, slot_id, &handle);
+		session = lock_any(application, slot_id, &at, &handle);
 		if (session) {
 			session_close(session);
 			session_unlock(session);

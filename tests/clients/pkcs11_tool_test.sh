@@ -5,6 +5,14 @@
 . "$(dirname "$0")/../lib.sh"
 ktap_plan
 scratch
+# check, but in this shell, which alone can wait for its children and keep what it starts.
+check_here() {
+	local name=$1 status
+	shift
+	"$@" >"$SCRATCH/here.out" 2>&1
+	status=$?
+	check "$name" eval "cat '$SCRATCH/here.out'; exit $status"
+}
 cd "$SCRATCH" || exit 1
 
 p11_so() { p11 --login --login-type so --so-pin "$SO_PIN" "$@"; }
@@ -35,13 +43,13 @@ unhex() { printf '%b' "$(sed 's/../\\x&/g' <<<"$1")"; }
 
 # ---- B4: a fresh store ----
 agent_start || { ktap_fail "agent starts"; ktap_done; }
-check "B4: the slot is listed" contains "token not present" p11 --list-slots
+check "B4: the slot is listed" contains "Slot 0 (0x0)" p11 --list-slots
 no_token_slot() { ! p11 --list-token-slots 2>&1 | grep -q '^Slot '; }
 check "B4: no slot has a token" no_token_slot
 check "B4: status says uninitialized" contains uninitialized admin status
 check "B4: admin initialises it" token_init "$(printf 'first')"
 check "B4: then the token is listed" contains "first" p11 --list-token-slots
-check "agent stops" agent_stop
+check_here "agent stops" agent_stop
 rm -rf store audit.jsonl device.key
 
 # ---- B4: present_uninitialized ----
@@ -294,33 +302,35 @@ check "a sensitive AES key cannot be read" not_readable
 
 # ---- wrap and unwrap ----
 if p11 --help 2>&1 | grep -q -- '--wrap'; then
+	check "keypairgen RSA for wrapping" generate rsa:2048 07 wrapper --usage-wrap --usage-decrypt
+	public_key 07 wrapper >/dev/null 2>&1
 	unwrap() {
-		openssl pkeyutl -encrypt -pubin -inkey rsa.pem -pkeyopt rsa_padding_mode:pkcs1 -in aes.key -out wrapped &&
-			p11_user --unwrap -m RSA-PKCS --id 01 -i wrapped --key-type AES: --application-id 30 --application-label unwrapped \
+		openssl pkeyutl -encrypt -pubin -inkey wrapper.pem -pkeyopt rsa_padding_mode:pkcs1 -in aes.key -out wrapped &&
+			p11_user --unwrap -m RSA-PKCS --id 07 -i wrapped --key-type AES: --application-id 30 --application-label unwrapped \
 				--extractable &&
 			p11_user --encrypt --id 30 -m AES-CBC --iv $IV -i blocks -o aes.cipher &&
 			openssl enc -d -aes-256-cbc -nopad -K "$(hex aes.key)" -iv $IV -in aes.cipher -out aes.plain && cmp aes.plain blocks
 	}
 	check "unwrap an AES key with RSA-PKCS and use it" unwrap
 	wrap() {
-		openssl pkey -in own.pem -pubout -out own-public.pem &&
-			p11_user --write-object own.der --type pubkey --id 31 --label wrapper --usage-wrap &&
-			p11_user --wrap -m RSA-PKCS --id 31 --application-id 13 -o wrapped.token &&
-			openssl pkeyutl -decrypt -inkey own.pem -pkeyopt rsa_padding_mode:pkcs1 -in wrapped.token -out unwrapped &&
-			cmp unwrapped aes.key
+		p11_user --wrap -m RSA-PKCS --id 07 --application-id 13 -o wrapped.token &&
+			p11_user --decrypt -m RSA-PKCS --id 07 -i wrapped.token -o unwrapped && cmp unwrapped aes.key
 	}
-	check "wrap an AES key with RSA-PKCS, unwrap with openssl" wrap
-	unextractable() { fails_with CKR_KEY_UNEXTRACTABLE p11_user --wrap -m RSA-PKCS --id 31 --application-id 10 -o wrapped.no; }
+	check "wrap an AES key with RSA-PKCS; what is in it is the key" wrap
+	not_wrapping() { fails_with CKR_KEY_FUNCTION_NOT_PERMITTED p11_user --wrap -m RSA-PKCS --id 01 --application-id 13 -o wrapped.no; }
+	check "a key that may not wrap does not" not_wrapping
+	unextractable() { fails_with CKR_KEY_UNEXTRACTABLE p11_user --wrap -m RSA-PKCS --id 07 --application-id 10 -o wrapped.no; }
 	check "an unextractable key cannot be wrapped" unextractable
 else
 	skip "wrap and unwrap" "this pkcs11-tool cannot"
 fi
 
 # ---- the tool's own tests ----
-own_tests() { p11_user --test >test.out 2>&1; local status=$?; cat test.out; [ $status = 0 ] && grep -q "No errors" test.out; }
+own_tests() { p11_user --allow-sw --test >test.out 2>&1; local status=$?; cat test.out; [ $status = 0 ] && grep -q "No errors" test.out; }
 check "--test --login says No errors" own_tests
-signs_in_test() { grep -q "SHA256-RSA-PKCS: OK" test.out || { cat test.out; return 1; }; }
-check "--test tried SHA256-RSA-PKCS" signs_in_test
+signs_in_test() { grep -q "Signatures: not implemented" test.out && return 1
+	grep -q "all 4 signature functions seem to work" test.out && grep -q "SHA256-RSA-PKCS: OK" test.out || { cat test.out; return 1; }; }
+check "--test tried signatures" signs_in_test
 check "--test-fork" p11_user --test-fork
 random() { p11 --generate-random 64 -o random && [ "$(stat -c %s random)" = 64 ]; }
 check "--generate-random" random
@@ -340,7 +350,7 @@ check "a PIN that is too short is refused" eval 'wait_for 10 p11 --login --pin n
 	fails_with CKR_PIN_LEN_RANGE p11 --login --pin new-user-pin-1 --change-pin --new-pin abc'
 
 # ---- what a restart keeps ----
-check "agent stops with status 0" agent_stop
+check_here "agent stops with status 0" agent_stop
 agent_start || { ktap_fail "agent restarts"; ktap_done; }
 USER_PIN=new-user-pin-1
 check "after a restart the RSA key signs" sign_verify rsa 01 SHA256-RSA-PKCS data -- dgst sha256 rsa

@@ -7,6 +7,14 @@
 FAULT=$(cd "$(dirname "$0")" && pwd)
 ktap_plan
 scratch
+# check, but in this shell, which alone can wait for its children and keep what it starts.
+check_here() {
+	local name=$1 status
+	shift
+	"$@" >"$SCRATCH/here.out" 2>&1
+	status=$?
+	check "$name" eval "cat '$SCRATCH/here.out'; exit $status"
+}
 export USER_PIN
 contains() {
 	local text=$1 output
@@ -39,7 +47,7 @@ aftermath() {
 	check "$1: a new process gets CKR_GENERAL_ERROR" contains CKR_GENERAL_ERROR p11 --list-slots
 	rm -f "$SCRATCH/fail"
 	check "$1: it stays so when the source recovers" contains CKR_GENERAL_ERROR p11 --list-slots
-	check "$1: the daemon is up and ends cleanly" agent_stop
+	check_here "$1: the daemon is up and ends cleanly" agent_stop
 }
 
 use "$HOOKS"

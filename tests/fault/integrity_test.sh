@@ -6,6 +6,14 @@
 FAULT=$(cd "$(dirname "$0")" && pwd)
 ktap_plan
 scratch
+# check, but in this shell, which alone can wait for its children and keep what it starts.
+check_here() {
+	local name=$1 status
+	shift
+	"$@" >"$SCRATCH/here.out" 2>&1
+	status=$?
+	check "$name" eval "cat '$SCRATCH/here.out'; exit $status"
+}
 contains() {
 	local text=$1 output
 	shift
@@ -44,7 +52,7 @@ module_fails() { # WHAT: everything that B2 says of the error state
 	json_state() { admin --json status | grep -q '"state": "ERROR"'; }
 	check "$1: the JSON status says ERROR" json_state
 	check "$1: no token can be initialised" eval '! token_init broken'
-	check "$1: the daemon still ends cleanly" agent_stop
+	check_here "$1: the daemon still ends cleanly" agent_stop
 }
 
 # ---- the copy itself works ----

@@ -9,6 +9,14 @@ ROUNDS=${ROUNDS:-50}
 export USER_PIN
 ktap_plan
 scratch
+# check, but in this shell, which alone can wait for its children and keep what it starts.
+check_here() {
+	local name=$1 status
+	shift
+	"$@" >"$SCRATCH/here.out" 2>&1
+	status=$?
+	check "$name" eval "cat '$SCRATCH/here.out'; exit $status"
+}
 cc -O1 -Wall -o "$SCRATCH/load" $(pkg-config --cflags p11-kit-1) "$FAULT/load.c" -ldl || { ktap_fail "the load program compiles"; ktap_done; }
 AGENT_CONFIG='threads = 2'
 agent_start || { ktap_fail "agent starts"; ktap_done; }
@@ -57,5 +65,5 @@ lost() { printf 'c never-1\nC never-1\n' >"$SCRATCH/lie" && ! "$SCRATCH/load" ju
 check "the judge misses an object that is not there" lost
 extra() { ! "$SCRATCH/load" judge "$SCRATCH"/journal-1-a; }
 check "the judge finds objects that nobody made" extra
-check "the agent ends cleanly" agent_stop
+check_here "the agent ends cleanly" agent_stop
 ktap_done

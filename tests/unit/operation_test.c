@@ -201,7 +201,7 @@ static void check_once(const struct mechanism *row, enum operation_kind kind)
 
 TEST(once_with_queries_and_small_buffers)
 {
-	EXPECT_GT(sweep(check_once, false), 60u);
+	EXPECT_GT(sweep(check_once, false), 50u);
 }
 
 static void feed(struct operation **operation, struct wire_bytes data, struct wire_buffer *buffer)
@@ -266,7 +266,7 @@ static void check_parts(const struct mechanism *row, enum operation_kind kind)
 
 TEST(parts_with_queries_and_small_buffers)
 {
-	EXPECT_GT(sweep(check_parts, false), 60u);
+	EXPECT_GT(sweep(check_parts, false), 50u);
 }
 
 /* One-shot after a part is an error and, as every error, the end. */
@@ -308,6 +308,28 @@ TEST(abandoned_operations)
 {
 	sweep(check_abandoned, false);
 	operation_free(NULL);
+}
+
+/* OpenSSL's heap is the arena, which the leak checker does not see; the arena's own count does. */
+static void check_leaks(const struct mechanism *row, enum operation_kind kind)
+{
+	struct slots_statistics before, after;
+
+	for (int i = 0; i < 3; i++) {
+		if (i == 2)
+			slots_statistics(&before); /* what OpenSSL caches is cached by now */
+		check_once(row, kind);
+		check_parts(row, kind);
+		check_order(row, kind);
+		check_abandoned(row, kind);
+	}
+	slots_statistics(&after);
+	EXPECT_EQ(after.used_len, before.used_len);
+}
+
+TEST(nothing_stays_in_locked_memory)
+{
+	sweep(check_leaks, false);
 }
 
 static void check_parameters(const struct mechanism *row, enum operation_kind kind)

@@ -103,10 +103,10 @@ static void end(struct application *application)
 
 static uint32_t open_session(struct application *application, uint64_t slot, bool read_write)
 {
-	struct session *session = NULL;
+	uint32_t handle = 0;
 
-	ASSERT_EQ(session_open(application, slot, read_write, &session), ERROR_NONE);
-	return session->handle;
+	ASSERT_EQ(session_open(application, slot, read_write, &handle), ERROR_NONE);
+	return handle;
 }
 
 static bool close_session(struct application *application, uint64_t handle)
@@ -277,20 +277,19 @@ TEST(slot_of_a_session)
 TEST(limits)
 {
 	struct application *application = start(5, 2), *other = application_of(9, 9);
-	struct session *session;
-	uint32_t writer;
+	uint32_t writer, handle;
 
 	writer = open_session(application, 0, true);
 	open_session(other, 0, true);
-	ASSERT_EQ(session_open(application, 0, true, &session), ERROR_SESSION_COUNT);
+	ASSERT_EQ(session_open(application, 0, true, &handle), ERROR_SESSION_COUNT);
 	for (int i = 0; i < 3; i++)
 		open_session(application, 0, false);
-	ASSERT_EQ(session_open(application, 0, false, &session), ERROR_SESSION_COUNT);
-	ASSERT_EQ(session_open(other, 0, false, &session), ERROR_SESSION_COUNT);
+	ASSERT_EQ(session_open(application, 0, false, &handle), ERROR_SESSION_COUNT);
+	ASSERT_EQ(session_open(other, 0, false, &handle), ERROR_SESSION_COUNT);
 	open_session(application, 1, true); /* per token */
 	ASSERT_TRUE(close_session(application, writer));
 	open_session(other, 0, true);
-	ASSERT_EQ(session_open(other, 0, true, &session), ERROR_SESSION_COUNT);
+	ASSERT_EQ(session_open(other, 0, true, &handle), ERROR_SESSION_COUNT);
 	end(other);
 	end(application);
 	ASSERT_EQ(atomic_load(&slots[0].session_count), 0);
@@ -301,12 +300,12 @@ static struct application *shared;
 
 static void *open_until_refused(void *argument)
 {
-	struct session *session;
+	uint32_t handle;
 	enum err err;
 
 	(void)argument;
 	do {
-		err = session_open(shared, 0, atomic_load(&opened) % 2, &session);
+		err = session_open(shared, 0, atomic_load(&opened) % 2, &handle);
 		atomic_fetch_add(err ? &refused : &opened, 1);
 	} while (!err);
 	return NULL;
@@ -344,18 +343,19 @@ static void *open_and_close(void *argument)
 {
 	(void)argument;
 	for (int i = 0; i < 3000; i++) {
-		struct session *session;
+		uint32_t handle, count, rw_count;
 
-		if (session_open(shared, 0, i % 2, &session))
+		if (session_open(shared, 0, i % 2, &handle))
 			continue;
 		atomic_fetch_add(&opened, 1);
-		EXPECT_LE(atomic_load(&shared->session_count), 10u);
-		EXPECT_TRUE(close_session(shared, session->handle));
+		application_count_sessions(shared, 0, &count, &rw_count);
+		EXPECT_LE(count, 10u);
+		EXPECT_LE(rw_count, 4u);
+		EXPECT_TRUE(close_session(shared, handle));
 	}
 	return NULL;
 }
 
-/* The handle is read above while nobody else knows it; the session cannot be gone. */
 TEST(churn_under_threads)
 {
 	shared = start(10, 4);
@@ -460,10 +460,10 @@ TEST(application_ends_during_use)
 TEST(nothing_opens_after_the_end)
 {
 	struct application *application = start(0, 0);
-	struct session *session = NULL;
+	uint32_t handle;
 
 	application_close(application);
-	ASSERT_EQ(session_open(application, 0, false, &session), ERROR_STATE);
+	ASSERT_EQ(session_open(application, 0, false, &handle), ERROR_STATE);
 	ASSERT_EQ(atomic_load(&slots[0].session_count), 0);
 	ASSERT_EQ(application_attach(application, 0), ERROR_STATE);
 	application_close(application); /* twice is once */
@@ -491,6 +491,41 @@ TEST(closed_once)
 	end(shared);
 }
 
+static void *open_many(void *argument)
+{
+	(void)argument;
+	for (int i = 0; i < 3000; i++) {
+		uint32_t handle = open_session(shared, 0, true);
+
+		EXPECT_NE(handle, 0);
+	}
+	atomic_fetch_add(&stage, 1);
+	return NULL;
+}
+
+static void *close_all(void *argument)
+{
+	(void)argument;
+	while (atomic_load(&stage) < 2)
+		application_close_sessions(shared, 0);
+	return NULL;
+}
+
+static void *open_or_close_all(void *argument)
+{
+	return (uintptr_t)argument < 2 ? open_many(argument) : close_all(argument);
+}
+
+/* C_CloseAllSessions in one thread, C_OpenSession in others. */
+TEST(close_all_while_opening)
+{
+	shared = start(0, 0);
+	run_threads(open_or_close_all, 3);
+	application_close_sessions(shared, 0);
+	ASSERT_EQ(atomic_load(&slots[0].session_count), 0);
+	end(shared);
+}
+
 /* ---- logins ---- */
 
 TEST(login_states)
@@ -504,13 +539,15 @@ TEST(login_states)
 
 	for (enum login login = LOGIN_NONE; login <= LOGIN_SO; login++) {
 		for (int read_write = login == LOGIN_SO; read_write < 2; read_write++) {
-			struct session *session;
+			uint32_t handle = open_session(application, 0, read_write);
+			struct session *session = session_lock(application, handle);
 
-			ASSERT_EQ(session_open(application, 0, read_write, &session), ERROR_NONE);
+			ASSERT_NOT_NULL(session);
 			if (login)
 				ASSERT_EQ(application_log_in(application, 0, login), ERROR_NONE);
 			EXPECT_EQ(session_state(session), wanted[login][read_write]);
 			EXPECT_EQ(session_login(session), login);
+			session_unlock(session);
 			application_close_sessions(application, 0);
 			EXPECT_EQ(application_login_state(application, 0), LOGIN_NONE);
 		}
@@ -521,8 +558,7 @@ TEST(login_states)
 TEST(login_exclusivity)
 {
 	struct application *application = start(0, 0);
-	struct session *session;
-	uint32_t reader;
+	uint32_t reader, handle;
 
 	open_session(application, 0, true);
 	reader = open_session(application, 0, false);
@@ -536,7 +572,7 @@ TEST(login_exclusivity)
 	/* Another slot is another world. */
 	open_session(application, 1, true);
 	EXPECT_EQ(application_log_in(application, 1, LOGIN_SO), ERROR_NONE);
-	EXPECT_EQ(session_open(application, 1, false, &session), ERROR_SESSION_SO_EXISTS);
+	EXPECT_EQ(session_open(application, 1, false, &handle), ERROR_SESSION_SO_EXISTS);
 	EXPECT_EQ(atomic_load(&slots[1].session_count), 1);
 	EXPECT_TRUE(application_log_out(application, 0));
 	EXPECT_FALSE(application_log_out(application, 0));
@@ -582,28 +618,49 @@ TEST(last_session_takes_the_login_along)
 	ASSERT_EQ(atomic_load(&tokens[0].logouts), 1);
 }
 
+static atomic_bool done;
+
+/* Logs the SO in again and again, and looks for read-only sessions while he is. */
+static void log_in_so(void)
+{
+	while (atomic_load(&opened) < 500) {
+		uint32_t count, rw_count;
+
+		if (!application_log_in(shared, 0, LOGIN_SO))
+			atomic_fetch_add(&opened, 1);
+		if (application_login_state(shared, 0) != LOGIN_SO)
+			continue;
+		application_count_sessions(shared, 0, &count, &rw_count);
+		if (application_login_state(shared, 0) == LOGIN_SO)
+			EXPECT_EQ(count, rw_count);
+	}
+	atomic_store(&done, true);
+}
+
+/* Opens read-only sessions; when the SO is in the way, logs him out. */
+static void read_only(void)
+{
+	while (!atomic_load(&done)) {
+		uint32_t handle;
+		enum err err = session_open(shared, 0, false, &handle);
+
+		if (err) {
+			EXPECT_EQ(err, ERROR_SESSION_SO_EXISTS);
+			application_log_out(shared, 0);
+			continue;
+		}
+		EXPECT_NE(application_login_state(shared, 0), LOGIN_SO);
+		close_session(shared, handle);
+		atomic_fetch_add(&refused, 1);
+	}
+}
+
 static void *race_so(void *argument)
 {
-	for (int i = 0; i < 3000; i++) {
-		struct session *session;
-
-		if ((uintptr_t)argument % 2) {
-			if (!application_log_in(shared, 0, LOGIN_SO))
-				atomic_fetch_add(&opened, 1);
-			if (application_login_state(shared, 0) == LOGIN_SO) {
-				uint32_t count, rw_count;
-
-				application_count_sessions(shared, 0, &count, &rw_count);
-				if (application_login_state(shared, 0) == LOGIN_SO)
-					EXPECT_EQ(count, rw_count);
-			}
-		} else if (!session_open(shared, 0, false, &session)) {
-			atomic_fetch_add(&refused, 1);
-			close_session(shared, session->handle);
-		} else {
-			application_log_out(shared, 0);
-		}
-	}
+	if (argument)
+		log_in_so();
+	else
+		read_only();
 	return NULL;
 }
 
@@ -615,7 +672,6 @@ TEST(so_against_read_only)
 	open_session(shared, 0, true);
 	run_threads(race_so, 2);
 	printf("# %u logins, %u sessions\n", atomic_load(&opened), atomic_load(&refused));
-	ASSERT_GT(atomic_load(&opened), 0);
 	ASSERT_EQ(atomic_load(&tokens[0].logouts) + (application_login_state(shared, 0) != 0),
 	          atomic_load(&opened));
 	end(shared);
@@ -630,9 +686,8 @@ static void *race_last(void *argument)
 		struct session *session;
 		uint32_t handle;
 
-		if (session_open(shared, 0, true, &session))
+		if (session_open(shared, 0, true, &handle))
 			continue;
-		handle = session->handle;
 		session = session_lock(shared, handle);
 		if (!application_log_in(shared, 0, LOGIN_USER)) {
 			atomic_fetch_add(&logins, 1);
@@ -663,9 +718,8 @@ static void *keep_a_session(void *argument)
 		struct session *session;
 		uint32_t handle;
 
-		if (session_open(shared, 0, true, &session))
+		if (session_open(shared, 0, true, &handle))
 			continue;
-		handle = session->handle;
 		session = session_lock(shared, handle);
 		if (!application_log_in(shared, 0, LOGIN_USER)) {
 			/* While this session is open, nobody else's close may end the login. */

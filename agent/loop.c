@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@
 #define RING_ENTRIES    256u
 #define COMPLETIONS_MAX 64u
 #define DRAIN_SECONDS   5
+#define ACCEPT_PAUSE_NS 100000000
 
 struct io_uring_sqe *loop_sqe(struct loop *loop, struct completion *completion)
 {
@@ -123,22 +125,29 @@ void loop_post_call(struct loop *loop, struct call *call)
 		write_wake(loop);
 }
 
+/* Under the mail lock. */
+static bool reserve_descriptor(struct loop *loop)
+{
+	unsigned int capacity = loop->mail_fd_capacity ? loop->mail_fd_capacity * 2 : 16;
+	int *grown;
+
+	if (loop->mail_fd_count < loop->mail_fd_capacity)
+		return true;
+	grown = reallocarray(loop->mail_fds, capacity, sizeof(*grown));
+	if (!grown)
+		return false;
+	loop->mail_fds = grown;
+	loop->mail_fd_capacity = capacity;
+	return true;
+}
+
 /* False when there is no memory; the descriptor is still the caller's. */
 static bool post_descriptor(struct loop *loop, int fd)
 {
-	bool first = false, fits = true;
+	bool first = false, fits;
 
 	pthread_mutex_lock(&loop->mail_lock);
-	if (loop->mail_fd_count == loop->mail_fd_capacity) {
-		unsigned int capacity = loop->mail_fd_capacity ? loop->mail_fd_capacity * 2 : 16;
-		int *grown = reallocarray(loop->mail_fds, capacity, sizeof(*grown));
-
-		fits = grown != NULL;
-		if (fits) {
-			loop->mail_fds = grown;
-			loop->mail_fd_capacity = capacity;
-		}
-	}
+	fits = reserve_descriptor(loop);
 	if (fits) {
 		loop->mail_fds[loop->mail_fd_count++] = fd;
 		first = first_letter(loop);
@@ -231,6 +240,27 @@ static void distribute(struct loop *loop, int fd)
 		close(fd);
 }
 
+static void on_accept_again(struct loop *loop, struct completion *completion, int32_t result,
+                            uint32_t flags)
+{
+	(void)completion;
+	(void)result;
+	(void)flags;
+	if (!loop->stopping)
+		arm_accept(loop);
+}
+
+/* Out of descriptors or memory: at once it would fail again, so a moment later. */
+static void pause_accept(struct loop *loop, int error)
+{
+	if (!loop->accept_failing)
+		log_warning("accept failed: %s; connections wait", strerror(error));
+	loop->accept_failing = true;
+	loop->accept_again.handler = on_accept_again;
+	loop->accept_delay = (struct __kernel_timespec){.tv_nsec = ACCEPT_PAUSE_NS};
+	io_uring_prep_timeout(loop_sqe(loop, &loop->accept_again), &loop->accept_delay, 0, 0);
+}
+
 static void on_accepted(struct loop *loop, struct completion *completion, int32_t result,
                         uint32_t flags)
 {
@@ -241,9 +271,13 @@ static void on_accepted(struct loop *loop, struct completion *completion, int32_
 		close(result);
 	else if (result >= 0)
 		distribute(loop, result);
-	else if (result != -ECANCELED)
-		log_warning("accept failed: %s", strerror(-result));
-	if (!loop->accepting && !loop->stopping)
+	if (result >= 0)
+		loop->accept_failing = false;
+	if (loop->accepting || loop->stopping)
+		return;
+	if (result < 0)
+		pause_accept(loop, -result);
+	else
 		arm_accept(loop);
 }
 
@@ -391,7 +425,7 @@ static int open_ring(struct loop *loop)
 	loop->ring_ready = true;
 	/* Saves a look-up at every entry; without it all works as well. */
 	io_uring_register_ring_fd(&loop->ring);
-	error = io_uring_register_files_sparse(&loop->ring, LOOP_FILES);
+	error = io_uring_register_files_sparse(&loop->ring, loop->file_count);
 	return error ? error : open_buffers(loop);
 }
 
@@ -474,8 +508,23 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* As many descriptors as the process may have (the soft limit is 1024 nearly everywhere, and a
+ * table of registered files above it is refused). Returns how many a loop may register. */
+static uint32_t raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return LOOP_FILES;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) || getrlimit(RLIMIT_NOFILE, &limit))
+		log_warning("the limit of open files cannot be raised: %s", strerror(errno));
+	return limit.rlim_cur < LOOP_FILES ? (uint32_t)limit.rlim_cur : LOOP_FILES;
+}
+
 int loops_open(struct agent *agent, int listen_fd, char *error, size_t error_len)
 {
+	uint32_t file_count = raise_descriptor_limit();
 	cpu_set_t allowed;
 
 	if (sched_getaffinity(0, sizeof(allowed), &allowed))
@@ -485,6 +534,7 @@ int loops_open(struct agent *agent, int listen_fd, char *error, size_t error_len
 		agent->loops[i] = loop_new(agent, i, nth_cpu(&allowed, i));
 		if (!agent->loops[i])
 			goto failed;
+		agent->loops[i]->file_count = file_count;
 	}
 	if (!agent->loops)
 		goto failed;

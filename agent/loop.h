@@ -44,7 +44,9 @@ struct loop {
 	int listen_fd;
 	int signal_fd;
 	struct completion accept, signal, deadline, ignored;
-	bool accepting;
+	struct completion accept_again;
+	struct __kernel_timespec accept_delay;
+	bool accepting, accept_failing;
 	unsigned int next_loop; /* who gets the next connection */
 
 	/* Mail from other threads: finished calls, new descriptors, audit progress. */
@@ -72,6 +74,7 @@ struct loop {
 	struct connection *connections; /* list */
 	unsigned int connection_count;
 	uint8_t file_used[LOOP_FILES];
+	uint32_t file_count; /* of them are registered with the ring */
 	uint32_t next_file;
 	struct call *spare_calls;
 	unsigned int spare_call_count;

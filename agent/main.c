@@ -220,7 +220,8 @@ static int serve(struct agent *agent, char *error, size_t error_len)
 	listen_fd = listener_open(agent->config->agent.socket, error, error_len);
 	if (listen_fd < 0)
 		return -1;
-	/* Before the first loop can accept: a client that was quick must not be told of an error state. */
+	/* Before the first loop can accept: a client that was quick must not be told of an error
+	 * state. */
 	state_ready(&agent->state);
 	agent->loop_count = wanted_loops(agent->config);
 	result = loops_open(agent, listen_fd, error, error_len);
@@ -283,6 +284,10 @@ static int parse_arguments(int argc, char **argv, struct options *options)
 			return puts("craton-hsm-daemon " CRATON_VERSION) < 0;
 		if (!strcmp(argv[i], "--print-config")) {
 			config_print_example(stdout);
+			return fflush(stdout) != 0;
+		}
+		if (!strcmp(argv[i], "--print-config-table")) {
+			config_print_markdown(stdout);
 			return fflush(stdout) != 0;
 		}
 		if (!strcmp(argv[i], "--check-config")) {

@@ -149,15 +149,17 @@ static void unlink_all(struct object_table *table, struct entry *entry)
 
 static bool make_heads(struct head *heads[INDEX_COUNT], uint32_t count)
 {
+	bool complete = true;
+
 	for (int i = 0; i < INDEX_COUNT; i++) {
 		heads[i] = calloc(count, sizeof(*heads[i]));
-		if (heads[i])
-			continue;
-		while (i--)
-			free(heads[i]);
-		return false;
+		complete &= heads[i] != NULL;
 	}
-	return true;
+	for (int i = 0; !complete && i < INDEX_COUNT; i++) {
+		free(heads[i]);
+		heads[i] = NULL;
+	}
+	return complete;
 }
 
 /* Without memory for more heads the chains only get longer. */

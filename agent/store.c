@@ -40,7 +40,7 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_COMMIT] = "COMMIT",
 	[STATEMENT_ROLLBACK] = "ROLLBACK",
 	[STATEMENT_LOAD_TOKENS] = "SELECT slot_id, label, serial, created, so_pin, user_pin FROM "
-                                  "tokens ORDER BY slot_id",
+				  "tokens ORDER BY slot_id",
 	[STATEMENT_WRITE_TOKEN] =
 		"INSERT INTO tokens (slot_id, label, serial, created, so_pin, user_pin)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (slot_id) DO UPDATE SET"

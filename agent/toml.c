@@ -472,7 +472,7 @@ static bool take_array(struct parser *parser, struct toml_value *array)
 static const struct toml_entry *find_entry(const struct toml_table *table, const char *key)
 {
 	for (size_t i = 0; i < table->entry_count; i++)
-		if (strcmp(table->entries[i].key, key) == 0)
+		if (strcmp(table->entries[i].key, key) == 0) /* not secret: names */
 			return &table->entries[i];
 	return NULL;
 }

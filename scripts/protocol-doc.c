@@ -164,7 +164,7 @@ static void print_messages(void)
 {
 	puts("## Messages\n\n"
 	     "The form of the JSON in the reply to `admin_status` is described in "
-	     "[monitoring.md](monitoring.md).\n");
+	     "[operation.md](operation.md).\n");
 #define MESSAGE(opcode, name, function, limit)                                                     \
 	printf("### %s\n\n0x%04x, %s, %s\n\n| | field | kind | meaning |\n|---|---|---|---|\n",    \
 	       #name, opcode, function, #limit);

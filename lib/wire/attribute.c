@@ -6,6 +6,8 @@
  */
 #include "wire/attribute.h"
 
+#include <string.h>
+
 #include "wire/cryptoki.h"
 #include "wire/frame.h"
 
@@ -197,7 +199,9 @@ struct wire_attribute wire_get_attribute(struct wire_reader *reader, unsigned in
 {
 	struct wire_attribute attribute = get_checked(reader, depth, 0);
 
-	return reader->failed ? (struct wire_attribute){0} : attribute;
+	if (reader->failed)
+		memset(&attribute, 0, sizeof(attribute));
+	return attribute;
 }
 
 struct wire_template wire_get_template_without(struct wire_reader *reader,
@@ -211,7 +215,9 @@ struct wire_template wire_get_template_without(struct wire_reader *reader,
 		get_checked(&inner, 0, (uint8_t)refused);
 	if (!wire_reader_done(&inner))
 		reader->failed = true;
-	return reader->failed ? (struct wire_template){0} : template;
+	if (reader->failed)
+		memset(&template, 0, sizeof(template));
+	return template;
 }
 
 struct wire_template wire_get_template(struct wire_reader *reader)

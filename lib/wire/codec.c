@@ -6,6 +6,8 @@
  */
 #include "wire/codec.h"
 
+#include <string.h>
+
 /* How a field of each kind is read; `refused` is the attribute kind that this direction has not. */
 #define GET_u32(reader, refused)       wire_get_u32(reader)
 #define GET_u64(reader, refused)       wire_get_u64(reader)
@@ -81,7 +83,9 @@ struct wire_mechanism wire_get_mechanism(struct wire_reader *reader)
 	mechanism.parameter = wire_get_bytes(reader);
 	if (!reader->failed && !is_parameter(mechanism.shape, mechanism.parameter))
 		reader->failed = true;
-	return reader->failed ? (struct wire_mechanism){0} : mechanism;
+	if (reader->failed)
+		memset(&mechanism, 0, sizeof(mechanism));
+	return mechanism;
 }
 
 /* clang-format off */

@@ -164,10 +164,10 @@ static void options_long(const struct bench_program *program, struct option *tab
 	for (size_t i = 0; i < OPTION_ROWS; i++) {
 		if (option_rows[i].module_only && !program->has_module)
 			continue;
-		table[used++] = (struct option){
-			option_rows[i].name,
-			option_rows[i].argument ? required_argument : no_argument, NULL,
-			OPTION_FIRST + (int)i};
+		table[used++] =
+			(struct option){option_rows[i].name,
+		                        option_rows[i].argument ? required_argument : no_argument,
+		                        NULL, OPTION_FIRST + (int)i};
 	}
 	table[used++] = (struct option){"help", no_argument, NULL, 'h'};
 	table[used] = (struct option){NULL, 0, NULL, 0};

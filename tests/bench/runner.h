@@ -37,6 +37,7 @@ enum runner_phase {
 
 enum runner_state {
 	STATE_STARTING,
+	STATE_OPEN,
 	STATE_READY,
 	STATE_DONE,
 	STATE_FAILED,
@@ -166,6 +167,8 @@ static void __attribute__((noreturn)) runner_process(struct runner *runner, unsi
 			runner_fail_seat(&runner->shared->seat[first + i], &error);
 		_exit(1);
 	}
+	for (unsigned int i = 0; i < count; i++)
+		atomic_store(&runner->shared->seat[first + i].state, STATE_OPEN);
 	for (unsigned int i = 0; i < count; i++) {
 		threads[i] = (struct runner_thread){.runner = runner, .index = first + i};
 		if (pthread_create(&threads[i].thread, NULL, runner_work, &threads[i]))
@@ -175,25 +178,6 @@ static void __attribute__((noreturn)) runner_process(struct runner *runner, unsi
 		pthread_join(threads[i].thread, NULL);
 	runner->program->process_end();
 	_exit(0);
-}
-
-static void runner_fork(struct runner *runner)
-{
-	pid_t parent = getpid();
-
-	for (unsigned int i = 0; i < runner->options->processes; i++) {
-		runner->pids[i] = fork();
-		if (runner->pids[i] < 0) {
-			perror("fork");
-			exit(1);
-		}
-		if (runner->pids[i])
-			continue;
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(1);
-		runner_process(runner, i);
-	}
 }
 
 /* What a process that died leaves behind: seats that will never be done. */
@@ -231,6 +215,40 @@ static unsigned int runner_reap(struct runner *runner)
 			living++;
 	}
 	return living;
+}
+
+/* Processes open their module one after the other: SoftHSM2 hides a token from one process while
+ * another logs in to it, and opening is not what is measured. */
+static void runner_await_open(struct runner *runner, unsigned int number)
+{
+	struct runner_seat *seat = &runner->shared->seat[number * runner->options->threads];
+	uint64_t deadline = bench_now_ns() + RUNNER_SETUP_S * 1000000000ull;
+
+	while (atomic_load(&seat->state) == STATE_STARTING && bench_now_ns() < deadline) {
+		runner_reap(runner);
+		bench_sleep_ms(1);
+	}
+}
+
+static void runner_fork(struct runner *runner)
+{
+	pid_t parent = getpid();
+
+	for (unsigned int i = 0; i < runner->options->processes; i++) {
+		runner->pids[i] = fork();
+		if (runner->pids[i] < 0) {
+			perror("fork");
+			exit(1);
+		}
+		if (runner->pids[i]) {
+			runner_await_open(runner, i);
+			continue;
+		}
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+		runner_process(runner, i);
+	}
 }
 
 static unsigned int runner_count(const struct runner *runner, int state)

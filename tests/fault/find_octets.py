@@ -17,6 +17,8 @@ def regions(pid):
         for line in maps:
             fields = line.split()
             begin, end = (int(part, 16) for part in fields[0].split('-'))
+            if begin >> 63:  # vsyscall: the kernel's, and beyond what pread can reach
+                continue
             yield begin, end, fields[1], fields[5] if len(fields) > 5 else ''
 
 
@@ -54,7 +56,7 @@ def main():
     with open(sys.argv[1], 'rb') as file:
         wanted = file.read()
     # Halves, so that a round key schedule or a copy across a boundary is seen too.
-    needles = [wanted[:16], wanted[16:32]]
+    needles = [half for half in (wanted[:16], wanted[16:32]) if len(half) == 16]
     source = memory(sys.argv[2]) if sys.argv[2].isdigit() else contents(sys.argv[2])
     found, total, tail = 0, 0, b''
     for place, octets in source:

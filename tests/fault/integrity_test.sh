@@ -125,7 +125,7 @@ if ! make -C "$TOP" -j2 BUILD="$ORIGINAL" TEST_HOOKS=1 all >"$SCRATCH/make.out" 
 	ktap_fail "the build with test hooks"
 	ktap_done
 fi
-for name in SHA-256 AES-256-GCM "ECDSA P-256" HMAC-DRBG; do
+for name in SHA-256 AES-256-GCM "ECDSA P-256 sign/verify" HMAC-DRBG; do
 	export CRATON_TEST_POST_BREAK=$name
 	copy
 	agent_start

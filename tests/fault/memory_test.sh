@@ -15,7 +15,6 @@ check_here() {
 	status=$?
 	check "$name" eval "cat '$SCRATCH/here.out'; exit $status"
 }
-export USER_PIN
 contains() {
 	local text=$1 output
 	shift
@@ -32,7 +31,7 @@ USER=
 use_key() { # import|find: a client that holds the key in use
 	rm -f "$SCRATCH/stdin"
 	mkfifo "$SCRATCH/stdin"
-	"$SCRATCH/known_key" "$SCRATCH/key" "$1" >"$SCRATCH/out" 2>&1 <"$SCRATCH/stdin" &
+	USER_PIN=$USER_PIN "$SCRATCH/known_key" "$SCRATCH/key" "$1" >"$SCRATCH/out" 2>&1 <"$SCRATCH/stdin" &
 	USER=$!
 	SCRATCH_PIDS+=("$USER")
 	exec 7>"$SCRATCH/stdin"

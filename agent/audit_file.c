@@ -74,6 +74,21 @@ static int check_status(int fd, const char *path, struct stat *status, char *err
 	return 0;
 }
 
+/* Two writers would fork the chain. The lock lasts as long as the process. */
+static int take_lock(int fd, const char *path, char *error, size_t error_len)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (!fcntl(fd, F_SETLK, &lock))
+		return 0;
+	if (errno != EACCES && errno != EAGAIN)
+		return refuse_errno(error, error_len, path);
+	if (!fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK && lock.l_pid > 0)
+		return refuse(error, error_len, path,
+		              "it is in use by pid %d; stop that daemon first", (int)lock.l_pid);
+	return refuse(error, error_len, path, "it is in use by another process; stop it first");
+}
+
 static void keep_torn(struct audit_tail *tail, const char *torn, size_t len)
 {
 	size_t shown = len < AUDIT_DETAIL_MAX / 2 ? len : AUDIT_DETAIL_MAX / 2;
@@ -153,6 +168,7 @@ int audit_file_open(const char *path, struct audit_tail *tail, char *error, size
 	if (fd < 0)
 		return refuse_errno(error, error_len, path);
 	if (check_status(fd, path, &status, error, error_len) ||
+	    take_lock(fd, path, error, error_len) ||
 	    read_tail(fd, path, status.st_size, tail, error, error_len)) {
 		close(fd);
 		return -1;

@@ -18,10 +18,10 @@
 #define GROUP_NAME_LEN     32u
 
 static const struct crypto_curve curves[] = {
-	{NID_X9_62_prime256v1, CKK_EC, "prime256v1", "secp256r1", 32, 256},
-	{NID_secp384r1, CKK_EC, "secp384r1", "secp384r1", 48, 384},
-	{NID_secp521r1, CKK_EC, "secp521r1", "secp521r1", 66, 521},
-	{NID_ED25519, CKK_EC_EDWARDS, "ED25519", "edwards25519", 32, 255},
+	{NID_X9_62_prime256v1, CKK_EC, "prime256v1", "secp256r1", 32},
+	{NID_secp384r1, CKK_EC, "secp384r1", "secp384r1", 48},
+	{NID_secp521r1, CKK_EC, "secp521r1", "secp521r1", 66},
+	{NID_ED25519, CKK_EC_EDWARDS, "ED25519", "edwards25519", 32},
 };
 
 #define CURVES (sizeof(curves) / sizeof(curves[0]))

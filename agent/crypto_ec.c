@@ -4,7 +4,6 @@
  * order, and pure Ed25519. Keys and curves are crypto_key.h's.
  */
 #include <openssl/ec.h>
-#include <openssl/err.h>
 #include <string.h>
 
 #include "crypto_key.h"
@@ -21,16 +20,14 @@ struct ec {
 static enum err start(struct operation *operation, const struct wire_mechanism *parameter)
 {
 	struct ec *ec = operation->state;
-	const struct crypto_curve *curve;
 	enum err err = crypto_key_get(operation->crypto, operation->key, &ec->pkey);
 
 	(void)parameter;
 	if (err)
 		return err;
-	curve = crypto_curve_of(ec->pkey);
-	if (!curve)
-		return ERROR_KEY_TYPE;
-	ec->scalar_len = curve->field_len;
+	ec->scalar_len = operation->key->key_type == CKK_EC_EDWARDS
+	                         ? ED25519_SIG / 2
+	                         : ((size_t)EVP_PKEY_get_bits(ec->pkey) + 7) / 8;
 	return ERROR_NONE;
 }
 
@@ -129,7 +126,6 @@ static enum err ecdsa_verify(struct operation *operation, struct wire_bytes mess
 		err = EVP_PKEY_verify(context, der, der_len, message.data, message.len) == 1
 		              ? ERROR_NONE
 		              : ERROR_SIGNATURE;
-		ERR_clear_error();
 	}
 	EVP_PKEY_CTX_free(context);
 	return err;
@@ -181,7 +177,6 @@ static enum err eddsa_verify(struct operation *operation, struct wire_bytes mess
 		                       message.len) == 1
 		              ? ERROR_NONE
 		              : ERROR_SIGNATURE;
-		ERR_clear_error();
 	}
 	EVP_MD_CTX_free(context);
 	return err;

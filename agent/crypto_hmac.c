@@ -35,7 +35,6 @@ static enum err start(struct operation *operation, const struct wire_mechanism *
 	struct hmac *hmac = operation->state;
 	enum crypto_digest digest = operation->mechanism->digest;
 	struct wire_bytes key = crypto_key_secret(operation->key);
-	char name[16];
 	OSSL_PARAM params[2];
 	enum err err;
 
@@ -47,9 +46,8 @@ static enum err start(struct operation *operation, const struct wire_mechanism *
 	hmac->context = EVP_MAC_CTX_new(operation->crypto->hmac);
 	if (!hmac->context)
 		return ERROR_MEMORY;
-	strncpy(name, crypto_digest_name(digest), sizeof(name) - 1);
-	name[sizeof(name) - 1] = 0;
-	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
+	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+	                                             (char *)crypto_digest_name(digest), 0);
 	params[1] = OSSL_PARAM_construct_end();
 	return EVP_MAC_init(hmac->context, key.data, key.len, params) ? ERROR_NONE : ERROR_CRYPTO;
 }

@@ -10,7 +10,8 @@
 #include <openssl/err.h>
 #include <openssl/param_build.h>
 
-#define RSA_PARTS 8u
+#define RSA_PARTS    8u
+#define ED25519_BITS 255u /* OpenSSL's versions differ */
 
 void crypto_pkey_freep(EVP_PKEY **pkey)
 {
@@ -210,7 +211,6 @@ struct wire_bytes crypto_key_secret(const struct object *key)
 /* In the unit of the mechanism's row. */
 static enum err key_size(struct crypto *crypto, struct object *key, uint64_t *size)
 {
-	const struct crypto_curve *curve;
 	EVP_PKEY *pkey;
 	enum err err;
 
@@ -221,8 +221,7 @@ static enum err key_size(struct crypto *crypto, struct object *key, uint64_t *si
 	err = crypto_key_get(crypto, key, &pkey);
 	if (err)
 		return err;
-	curve = crypto_curve_of(pkey);
-	*size = curve ? curve->bits : (uint64_t)EVP_PKEY_get_bits(pkey);
+	*size = key->key_type == CKK_EC_EDWARDS ? ED25519_BITS : (uint64_t)EVP_PKEY_get_bits(pkey);
 	return ERROR_NONE;
 }
 

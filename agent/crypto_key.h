@@ -53,7 +53,6 @@ struct crypto_curve {
 	const char *group; /* as OpenSSL names it */
 	const char *name;  /* as a PrintableString names it */
 	size_t field_len;  /* octets of a coordinate, of a scalar, of half a signature */
-	uint32_t bits;
 };
 
 /* The curve of CKA_EC_PARAMS (OID or PrintableString in DER), static. ERROR_CURVE /

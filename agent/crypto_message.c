@@ -45,31 +45,18 @@ enum err crypto_message_update(struct crypto *crypto, struct crypto_message *mes
 	return message->gathered.failed ? ERROR_MEMORY : ERROR_NONE;
 }
 
-/* Leaves the running hash as it was, so that the same end can be asked for twice. */
 static enum err hash_finish(struct crypto *crypto, struct crypto_message *message,
                             struct wire_bytes *whole)
 {
 	const struct wire_bytes nothing = {NULL, 0};
-	EVP_MD_CTX *copy;
 	unsigned int len;
-	enum err err;
 
-	if (!message->context) {
-		err = hash_update(crypto, message, nothing);
-		if (err)
-			return err;
-	}
-	copy = EVP_MD_CTX_new();
-	if (!copy)
-		return ERROR_MEMORY;
-	err = ERROR_CRYPTO;
-	if (EVP_MD_CTX_copy_ex(copy, message->context) &&
-	    EVP_DigestFinal_ex(copy, message->hash, &len)) {
-		*whole = (struct wire_bytes){message->hash, len};
-		err = ERROR_NONE;
-	}
-	EVP_MD_CTX_free(copy);
-	return err;
+	if (!message->context)
+		return crypto_message_once(crypto, message, nothing, whole);
+	if (!EVP_DigestFinal_ex(message->context, message->hash, &len))
+		return ERROR_CRYPTO;
+	*whole = (struct wire_bytes){message->hash, len};
+	return ERROR_NONE;
 }
 
 enum err crypto_message_finish(struct crypto *crypto, struct crypto_message *message,

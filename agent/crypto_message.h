@@ -22,7 +22,7 @@ void crypto_message_clear(struct crypto_message *message);
 /* ERROR_DATA_LENGTH above WIRE_DATA_LIMIT gathered octets. */
 enum err crypto_message_update(struct crypto *crypto, struct crypto_message *message,
                                struct wire_bytes data) MUST_CHECK;
-/* What the operation works on: the hash or the gathered octets, borrowed. May be called again. */
+/* What the operation works on: the hash or the gathered octets, borrowed. Once. */
 enum err crypto_message_finish(struct crypto *crypto, struct crypto_message *message,
                                struct wire_bytes *whole) MUST_CHECK;
 /* The same for a message that comes in one piece: gathers nothing, `whole` borrows from `data`. */

@@ -7,13 +7,11 @@
 #include <openssl/err.h>
 #include <openssl/params.h>
 #include <openssl/rsa.h>
-#include <string.h>
 
 #include "crypto_key.h"
 #include "crypto_methods.h"
 
 #define PKCS1_OVERHEAD 11u
-#define NAME_LEN       16u
 #define PARAMS_MAX     6u
 
 struct rsa {
@@ -25,12 +23,6 @@ struct rsa {
 	struct wire_buffer label;
 };
 
-/* OpenSSL's parameters want writable strings, so they get their own. */
-struct rsa_params {
-	char hash[NAME_LEN], mgf[NAME_LEN];
-	OSSL_PARAM list[PARAMS_MAX];
-};
-
 typedef EVP_PKEY_CTX *rsa_context;
 
 static void free_context(rsa_context *context)
@@ -39,12 +31,10 @@ static void free_context(rsa_context *context)
 }
 #define context_auto __attribute__((cleanup(free_context))) rsa_context
 
-static void name_digest(char name[NAME_LEN], enum crypto_digest digest)
+/* OpenSSL only reads it, whatever its parameters' type says. */
+static OSSL_PARAM text_param(const char *key, const char *text)
 {
-	const char *text = crypto_digest_name(digest);
-
-	strncpy(name, text ? text : "", NAME_LEN - 1);
-	name[NAME_LEN - 1] = 0;
+	return OSSL_PARAM_construct_utf8_string(key, (char *)text, 0);
 }
 
 static size_t digest_len(const struct operation *operation, enum crypto_digest digest)
@@ -106,27 +96,23 @@ static enum err signature_start(struct operation *operation, const struct wire_m
 	return ERROR_NONE;
 }
 
-static const OSSL_PARAM *signature_params(struct rsa *rsa, struct rsa_params *params)
+static const OSSL_PARAM *signature_params(struct rsa *rsa, OSSL_PARAM params[PARAMS_MAX])
 {
 	bool pss = rsa->shape == WIRE_SHAPE_pss;
-	OSSL_PARAM *next = params->list;
+	OSSL_PARAM *next = params;
 
-	name_digest(params->hash, rsa->hash);
-	name_digest(params->mgf, rsa->mgf);
 	if (rsa->hash != DIGEST_NONE)
-		*next++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST,
-		                                           params->hash, 0);
-	*next++ = OSSL_PARAM_construct_utf8_string(
-		OSSL_SIGNATURE_PARAM_PAD_MODE,
-		(char *)(pss ? OSSL_PKEY_RSA_PAD_MODE_PSS : OSSL_PKEY_RSA_PAD_MODE_PKCSV15), 0);
+		*next++ = text_param(OSSL_SIGNATURE_PARAM_DIGEST, crypto_digest_name(rsa->hash));
+	*next++ = text_param(OSSL_SIGNATURE_PARAM_PAD_MODE,
+	                     pss ? OSSL_PKEY_RSA_PAD_MODE_PSS : OSSL_PKEY_RSA_PAD_MODE_PKCSV15);
 	if (pss) {
-		*next++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST,
-		                                           params->mgf, 0);
+		*next++ =
+			text_param(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, crypto_digest_name(rsa->mgf));
 		*next++ =
 			OSSL_PARAM_construct_int(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, &rsa->salt_len);
 	}
 	*next = OSSL_PARAM_construct_end();
-	return params->list;
+	return params;
 }
 
 /* A message that is not hashed here: at most k - 11 octets, or for PSS just a hash. */
@@ -152,14 +138,14 @@ static enum err sign(struct operation *operation, struct wire_bytes message, uin
 {
 	struct rsa *rsa = operation->state;
 	context_auto context = new_context(operation);
-	struct rsa_params params;
+	OSSL_PARAM params[PARAMS_MAX];
 	size_t len = rsa->len;
 	enum err err;
 
 	err = check_message(operation, message.len);
 	if (err)
 		return err;
-	if (!context || EVP_PKEY_sign_init_ex(context, signature_params(rsa, &params)) <= 0 ||
+	if (!context || EVP_PKEY_sign_init_ex(context, signature_params(rsa, params)) <= 0 ||
 	    EVP_PKEY_sign(context, out, &len, message.data, message.len) <= 0)
 		return ERROR_CRYPTO;
 	*out_len = len;
@@ -171,7 +157,7 @@ static enum err verify(struct operation *operation, struct wire_bytes message,
 {
 	struct rsa *rsa = operation->state;
 	context_auto context = new_context(operation);
-	struct rsa_params params;
+	OSSL_PARAM params[PARAMS_MAX];
 	enum err err;
 
 	err = check_message(operation, message.len);
@@ -179,11 +165,10 @@ static enum err verify(struct operation *operation, struct wire_bytes message,
 		return err;
 	if (signature.len != rsa->len)
 		return ERROR_SIGNATURE_LENGTH;
-	if (!context || EVP_PKEY_verify_init_ex(context, signature_params(rsa, &params)) <= 0)
+	if (!context || EVP_PKEY_verify_init_ex(context, signature_params(rsa, params)) <= 0)
 		return ERROR_CRYPTO;
 	if (EVP_PKEY_verify(context, signature.data, signature.len, message.data, message.len) == 1)
 		return ERROR_NONE;
-	ERR_clear_error();
 	return ERROR_SIGNATURE;
 }
 
@@ -230,27 +215,24 @@ static enum err encryption_start(struct operation *operation,
 	return err;
 }
 
-static const OSSL_PARAM *encryption_params(struct rsa *rsa, struct rsa_params *params)
+static const OSSL_PARAM *encryption_params(struct rsa *rsa, OSSL_PARAM params[PARAMS_MAX])
 {
 	bool oaep = rsa->shape == WIRE_SHAPE_oaep;
-	OSSL_PARAM *next = params->list;
+	OSSL_PARAM *next = params;
 
-	name_digest(params->hash, rsa->hash);
-	name_digest(params->mgf, rsa->mgf);
-	*next++ = OSSL_PARAM_construct_utf8_string(
-		OSSL_ASYM_CIPHER_PARAM_PAD_MODE,
-		(char *)(oaep ? OSSL_PKEY_RSA_PAD_MODE_OAEP : OSSL_PKEY_RSA_PAD_MODE_PKCSV15), 0);
+	*next++ = text_param(OSSL_ASYM_CIPHER_PARAM_PAD_MODE,
+	                     oaep ? OSSL_PKEY_RSA_PAD_MODE_OAEP : OSSL_PKEY_RSA_PAD_MODE_PKCSV15);
 	if (oaep) {
-		*next++ = OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST,
-		                                           params->hash, 0);
-		*next++ = OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST,
-		                                           params->mgf, 0);
+		*next++ = text_param(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST,
+		                     crypto_digest_name(rsa->hash));
+		*next++ = text_param(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST,
+		                     crypto_digest_name(rsa->mgf));
 		if (rsa->label.len)
 			*next++ = OSSL_PARAM_construct_octet_string(
 				OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL, rsa->label.data, rsa->label.len);
 	}
 	*next = OSSL_PARAM_construct_end();
-	return params->list;
+	return params;
 }
 
 /* The longest plaintext; false when the key is too short for any (OAEP with a long hash). */
@@ -272,13 +254,13 @@ static enum err encrypt(struct operation *operation, struct wire_bytes message, 
 {
 	struct rsa *rsa = operation->state;
 	context_auto context = NULL;
-	struct rsa_params params;
+	OSSL_PARAM params[PARAMS_MAX];
 	size_t len = rsa->len, max;
 
 	if (!plain_max(operation, &max) || message.len > max)
 		return ERROR_DATA_LENGTH;
 	context = new_context(operation);
-	if (!context || EVP_PKEY_encrypt_init_ex(context, encryption_params(rsa, &params)) <= 0 ||
+	if (!context || EVP_PKEY_encrypt_init_ex(context, encryption_params(rsa, params)) <= 0 ||
 	    EVP_PKEY_encrypt(context, out, &len, message.data ? message.data : out, message.len) <=
 	            0)
 		return ERROR_CRYPTO;
@@ -293,14 +275,14 @@ static enum err decrypt(struct operation *operation, struct wire_bytes message, 
 {
 	struct rsa *rsa = operation->state;
 	context_auto context = NULL;
-	struct rsa_params params;
+	OSSL_PARAM params[PARAMS_MAX];
 	size_t len = rsa->len;
 	int good;
 
 	if (message.len != rsa->len)
 		return ERROR_ENCRYPTED_DATA_LENGTH;
 	context = new_context(operation);
-	if (!context || EVP_PKEY_decrypt_init_ex(context, encryption_params(rsa, &params)) <= 0)
+	if (!context || EVP_PKEY_decrypt_init_ex(context, encryption_params(rsa, params)) <= 0)
 		return ERROR_CRYPTO;
 	ERR_set_mark();
 	good = EVP_PKEY_decrypt(context, out, &len, message.data, message.len);

@@ -6,7 +6,7 @@
 #include "keygen.h"
 
 #include <openssl/err.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "crypto_key.h"
 
@@ -30,6 +30,17 @@ enum err keygen_secret(struct crypto *crypto, const struct mechanism *mechanism,
 	return err ? err : mechanism->key->generate(crypto, mechanism, set);
 }
 
+/* A test build can spoil the signature, to see that it would be noticed. */
+static void spoil(uint8_t *signature)
+{
+#ifdef CRATON_TEST_HOOKS
+	if (getenv("CRATON_TEST_PAIRWISE_BREAK"))
+		signature[0] ^= 1;
+#else
+	(void)signature;
+#endif
+}
+
 /* One signature over a fixed message, made by one half and checked by the other. */
 static bool sign_and_verify(struct crypto *crypto, EVP_PKEY *pkey)
 {
@@ -44,7 +55,10 @@ static bool sign_and_verify(struct crypto *crypto, EVP_PKEY *pkey)
 	good = sign && verify &&
 	       EVP_DigestSignInit_ex(sign, NULL, digest, crypto->library, crypto->properties, pkey,
 	                             NULL) > 0 &&
-	       EVP_DigestSign(sign, signature, &len, message, sizeof(message)) > 0 &&
+	       EVP_DigestSign(sign, signature, &len, message, sizeof(message)) > 0;
+	if (good)
+		spoil(signature);
+	good = good &&
 	       EVP_DigestVerifyInit_ex(verify, NULL, digest, crypto->library, crypto->properties,
 	                               pkey, NULL) > 0 &&
 	       EVP_DigestVerify(verify, signature, len, message, sizeof(message)) == 1;

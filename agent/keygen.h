@@ -24,6 +24,8 @@ enum err keygen_pair(struct crypto *crypto, const struct config *config,
                      struct attributes *public_set, struct attributes *private_set) MUST_CHECK;
 /* Does a signature of the private half verify with the public one? */
 bool keygen_halves_agree(struct crypto *crypto, EVP_PKEY *pkey);
+/* Do the parts of a private key from outside belong together? ERROR_ATTRIBUTE_VALUE. */
+enum err keygen_check_private(struct crypto *crypto, EVP_PKEY *pkey) MUST_CHECK;
 /* Signs with one half and verifies with the other. Failure: the error state and ERROR_CRYPTO. */
 enum err keygen_pairwise_test(struct crypto *crypto, EVP_PKEY *pkey) MUST_CHECK;
 /* Appends the wrapped key. */

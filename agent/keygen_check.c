@@ -106,18 +106,22 @@ static bool exponent_allowed(const struct config *config, EVP_PKEY *pkey)
 	return good;
 }
 
-static enum err check_rsa(struct crypto *crypto, const struct config *config, EVP_PKEY *pkey,
-                          const struct attributes *set, bool is_private)
+static enum err check_rsa(const struct config *config, EVP_PKEY *pkey)
 {
 	enum err err = check_rsa_size(config, pkey);
 
-	if (err)
-		return err;
-	if (!exponent_allowed(config, pkey))
-		return ERROR_ATTRIBUTE_VALUE;
-	if (is_private && attributes_bytes(set, CKA_PRIME_1).len && !rsa_parts_agree(crypto, pkey))
-		return ERROR_ATTRIBUTE_VALUE;
-	return ERROR_NONE;
+	return err || exponent_allowed(config, pkey) ? err : ERROR_ATTRIBUTE_VALUE;
+}
+
+/* A key may have come with n, e and d only. */
+static bool has_primes(EVP_PKEY *pkey)
+{
+	BIGNUM *prime = NULL;
+	bool has = EVP_PKEY_get_bn_param(pkey, rsa_names[P], &prime);
+
+	BN_clear_free(prime);
+	ERR_clear_error();
+	return has;
 }
 
 /* The point becomes DER, the private key its canonical form with everything that was computed. */
@@ -128,6 +132,13 @@ static enum err normalise(EVP_PKEY *pkey, struct attributes *set, bool is_privat
 	return crypto_curve_of(pkey) ? crypto_curve_put_point(pkey, set) : ERROR_NONE;
 }
 
+enum err keygen_check_private(struct crypto *crypto, EVP_PKEY *pkey)
+{
+	if (EVP_PKEY_is_a(pkey, "RSA") && has_primes(pkey) && !rsa_parts_agree(crypto, pkey))
+		return ERROR_ATTRIBUTE_VALUE;
+	return keygen_halves_agree(crypto, pkey) ? ERROR_NONE : ERROR_ATTRIBUTE_VALUE;
+}
+
 static enum err check_pair_half(struct crypto *crypto, const struct config *config,
                                 struct attributes *set, bool is_private)
 {
@@ -136,9 +147,9 @@ static enum err check_pair_half(struct crypto *crypto, const struct config *conf
 
 	err = crypto_key_make(crypto, set, &pkey);
 	if (!err && EVP_PKEY_is_a(pkey, "RSA"))
-		err = check_rsa(crypto, config, pkey, set, is_private);
-	if (!err && is_private && !keygen_halves_agree(crypto, pkey))
-		err = ERROR_ATTRIBUTE_VALUE;
+		err = check_rsa(config, pkey);
+	if (!err && is_private)
+		err = keygen_check_private(crypto, pkey);
 	return err ? err : normalise(pkey, set, is_private);
 }
 

@@ -116,7 +116,7 @@ static enum err take_private(struct crypto *crypto, struct wire_bytes plain, str
 	err = crypto_key_from_pkcs8(crypto, plain, &pkey);
 	if (err)
 		return err;
-	if (crypto_key_type(pkey) != type)
+	if (crypto_key_type(pkey) != type || keygen_check_private(crypto, pkey))
 		return ERROR_WRAPPED_KEY;
 	return crypto_key_private_attributes(pkey, set);
 }

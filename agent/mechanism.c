@@ -161,7 +161,7 @@ static bool offered(const struct crypto *crypto, const struct config *config,
 		has |= NEEDS_WEAK_RSA;
 	if (config && config->algorithms.allow_sha1_signing)
 		has |= NEEDS_SHA1_SIGNING;
-	if (config && config->algorithms.fips_approved_only && (!row->fips_approved || row->needs))
+	if (config && config->algorithms.fips_approved_only && !row->fips_approved)
 		return false;
 	return !(row->needs & ~has) && available(crypto, row);
 }

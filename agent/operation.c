@@ -5,7 +5,7 @@
  */
 #include "operation.h"
 
-#include <string.h>
+#include <openssl/err.h>
 
 #include "crypto_key.h"
 #include "slots.h"
@@ -72,6 +72,15 @@ static struct operation *make(enum operation_kind kind, struct crypto *crypto,
 	return operation;
 }
 
+/* OpenSSL's queue of errors is emptied: into the log where it tells something. */
+static void note_failure(const struct mechanism *mechanism, enum err err)
+{
+	if (err == ERROR_CRYPTO)
+		crypto_log_errors(wire_mechanism_name(mechanism->type));
+	else
+		ERR_clear_error();
+}
+
 static enum err start(struct operation **operation, enum operation_kind kind, uint64_t function,
                       struct crypto *crypto, const struct mechanism *mechanism,
                       const struct wire_mechanism *parameter, struct object *key)
@@ -89,10 +98,12 @@ static enum err start(struct operation **operation, enum operation_kind kind, ui
 	if (!made)
 		return ERROR_MEMORY;
 	err = made->methods->start ? made->methods->start(made, parameter) : ERROR_NONE;
-	if (err)
-		operation_free(made);
-	else
+	if (!err) {
 		*operation = made;
+		return ERROR_NONE;
+	}
+	note_failure(mechanism, err);
+	operation_free(made);
 	return err;
 }
 
@@ -142,6 +153,8 @@ static enum err settle(struct operation **operation, enum err err, bool last)
 {
 	if (err == ERROR_BUFFER_TOO_SMALL || (!err && !last))
 		return err;
+	if (err)
+		note_failure((*operation)->mechanism, err);
 	operation_free(*operation);
 	*operation = NULL;
 	return err;

@@ -83,8 +83,9 @@ enum operation_step { STEP_ONCE, STEP_UPDATE, STEP_FINAL };
  * What a family of mechanisms implements. There are two sorts. A gathering family has no update:
  * the message (its digest when the mechanism has one, else the octets, gathered up to
  * WIRE_DATA_LIMIT) goes whole to produce or verify. A streaming family has update and finish, and
- * may have produce as the short way for a one-shot. Both must be able to produce the same message
- * twice: that is what a caller with a too small buffer asks for.
+ * may have produce as the short way for a one-shot. Where
+ * bound_only is set, produce must be able to do the same twice: that is what a caller with a too
+ * small buffer asks for.
  */
 struct operation_methods {
 	size_t state_len; /* of the family's own state, zeroed memory behind operation->state */

@@ -45,6 +45,9 @@ static void note(struct post_report *report, unsigned int index, enum post_resul
 	case POST_FAILED:
 		log_error("self-test %s: FAILED: %s", name, why);
 		break;
+	case POST_SKIPPED:
+		log_warning("self-test %s: skipped: %s", name, why);
+		break;
 	default:
 		log_notice("self-test %s: %s: %s", name, post_result_name(result), why);
 		break;

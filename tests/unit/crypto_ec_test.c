@@ -266,6 +266,7 @@ static enum err make(uint64_t class, uint64_t type, const char *params, const ch
 }
 
 #define P256_ORDER "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"
+#define P256_ABOVE "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632552"
 #define P256_LAST  "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632550"
 
 TEST(bad_keys_are_refused)
@@ -286,6 +287,9 @@ TEST(bad_keys_are_refused)
 	snprintf(text, sizeof(text), "%s", point);
 	text[129] ^= 1; /* the last digit: not on the curve */
 	EXPECT_EQ(make(CKO_PUBLIC_KEY, CKK_EC, P256_PARAMS, text), ERROR_ATTRIBUTE_VALUE);
+	snprintf(text, sizeof(text), "%s", point);
+	text[1] = '7'; /* hybrid */
+	EXPECT_EQ(make(CKO_PUBLIC_KEY, CKK_EC, P256_PARAMS, text), ERROR_ATTRIBUTE_VALUE);
 	text[1] = '2';
 	text[66] = 0; /* compressed */
 	EXPECT_EQ(make(CKO_PUBLIC_KEY, CKK_EC, P256_PARAMS, text), ERROR_ATTRIBUTE_VALUE);
@@ -294,6 +298,7 @@ TEST(bad_keys_are_refused)
 	EXPECT_EQ(make(CKO_PRIVATE_KEY, CKK_EC, P256_PARAMS, "01"), ERROR_NONE);
 	EXPECT_EQ(make(CKO_PRIVATE_KEY, CKK_EC, P256_PARAMS, P256_LAST), ERROR_NONE);
 	EXPECT_EQ(make(CKO_PRIVATE_KEY, CKK_EC, P256_PARAMS, P256_ORDER), ERROR_ATTRIBUTE_VALUE);
+	EXPECT_EQ(make(CKO_PRIVATE_KEY, CKK_EC, P256_PARAMS, P256_ABOVE), ERROR_ATTRIBUTE_VALUE);
 	EXPECT_EQ(make(CKO_PRIVATE_KEY, CKK_EC_EDWARDS, ED25519_PARAMS, "0102"),
 	          ERROR_ATTRIBUTE_VALUE);
 	EXPECT_EQ(make(CKO_SECRET_KEY, CKK_EC, P256_PARAMS, "01"), ERROR_KEY_TYPE);

@@ -310,13 +310,16 @@ TEST(abandoned_operations)
 	operation_free(NULL);
 }
 
-/* OpenSSL's heap is the arena, which the leak checker does not see; the arena's own count does. */
+#define ROUNDS 10
+
+/* OpenSSL's heap is the arena, which the leak checker does not see; the arena's own count does.
+ * Numbers inside a key may grow by a word, but not in every round. */
 static void check_leaks(const struct mechanism *row, enum operation_kind kind)
 {
 	struct slots_statistics before, after;
 
-	for (int i = 0; i < 3; i++) {
-		if (i == 2)
+	for (int i = -2; i < ROUNDS; i++) {
+		if (!i)
 			slots_statistics(&before); /* what OpenSSL caches is cached by now */
 		check_once(row, kind);
 		check_parts(row, kind);
@@ -324,7 +327,7 @@ static void check_leaks(const struct mechanism *row, enum operation_kind kind)
 		check_abandoned(row, kind);
 	}
 	slots_statistics(&after);
-	EXPECT_EQ(after.used_len, before.used_len);
+	EXPECT_LT(after.used_len, before.used_len + 8 * ROUNDS);
 }
 
 TEST(nothing_stays_in_locked_memory)

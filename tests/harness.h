@@ -2,13 +2,15 @@
 /*
  * A small kselftest-style harness: each TEST runs in a child of its own with a deadline, so that a
  * crash, an abort or a sanitizer's report fails that test only. Output is KTAP. Include it once per
- * program and end the file with HARNESS_MAIN.
+ * program and end the file with HARNESS_MAIN. tests/unit/harness_test.sh tests it.
  *
  *   TEST(name) { ASSERT_EQ(f(), 3); EXPECT_TRUE(g()); }      60 seconds
  *   TEST_TIMEOUT(name, seconds) { ... }
  *
- * ASSERT_* end the test, EXPECT_* note the failure and go on, SKIP("reason") ends it unjudged. A
- * program takes --list or the names of the tests to run.
+ * ASSERT_* end the test, EXPECT_* note the failure and go on, SKIP("reason") ends it unjudged. All
+ * of them count in processes that the test forks, too. A test passes only by returning: code under
+ * test that calls exit(0) fails it. Processes that a test leaves behind are killed. A program takes
+ * --list or the names of the tests to run.
  */
 #ifndef TESTS_HARNESS_H
 #define TESTS_HARNESS_H
@@ -20,7 +22,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Tests compare enums and small constants; a wrong sign would show in the values printed. */
@@ -39,7 +44,17 @@ struct harness_test {
 
 static struct harness_test harness_tests[HARNESS_TESTS_MAX];
 static unsigned int harness_count;
-static bool harness_failed; /* in the child */
+static bool harness_failed; /* in this process */
+
+/* What a test's processes tell the harness; in memory that they share. */
+struct harness_report {
+	bool failed;
+	bool skipped;
+	bool returned;
+	char reason[200];
+};
+
+static struct harness_report *harness_report;
 
 static inline void harness_add(const char *name, void (*run)(void), unsigned int seconds)
 {
@@ -67,6 +82,7 @@ static inline void __attribute__((noreturn)) harness_end(int status)
 static inline void harness_note(bool fatal)
 {
 	harness_failed = true;
+	__atomic_store_n(&harness_report->failed, true, __ATOMIC_RELAXED);
 	fflush(stdout);
 	if (fatal)
 		harness_end(HARNESS_FAILED);
@@ -155,53 +171,114 @@ static inline void harness_show(const char *what, const void *octets, size_t len
 #define EXPECT_STREQ(a, b)      HARNESS_STRING(false, a, b)
 #define EXPECT_MEMEQ(a, b, len) HARNESS_MEMORY(false, a, b, len)
 
-/* The reason travels as a comment line that the parent's caller reads. */
-#define SKIP(reason)                                                                               \
-	do {                                                                                       \
-		printf("# SKIP-REASON %s\n", reason);                                              \
-		harness_end(HARNESS_SKIPPED);                                                      \
-	} while (0)
+static inline void __attribute__((noreturn)) harness_skip(const char *reason)
+{
+	snprintf(harness_report->reason, sizeof(harness_report->reason), "%s", reason);
+	harness_report->skipped = true;
+	harness_end(HARNESS_SKIPPED);
+}
+
+#define SKIP(reason) harness_skip(reason)
 
 static inline void __attribute__((noreturn)) harness_child(const struct harness_test *test)
 {
-	alarm(test->seconds);
 	test->run();
+	harness_report->returned = true;
 	/* Destructors and leak checks run, so that a leak fails its test. */
 	exit(harness_failed ? HARNESS_FAILED : 0);
 }
 
-/* Runs one test; its status as waitpid gives it. */
-static inline int harness_run(const struct harness_test *test)
+/* Waits for the child, SIGCHLD being blocked; false when it took too long and was killed. */
+static inline bool harness_wait(pid_t child, unsigned int seconds, int *status)
 {
-	int status = -1;
-	pid_t child;
+	struct timespec now, left = {0};
+	time_t deadline;
+	sigset_t ended;
 
-	fflush(NULL);
-	child = fork();
-	if (child < 0)
-		return -1;
-	if (!child)
-		harness_child(test);
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
+	sigemptyset(&ended);
+	sigaddset(&ended, SIGCHLD);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	deadline = now.tv_sec + seconds + 1;
+	while (waitpid(child, status, WNOHANG) == 0) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		left.tv_sec = deadline - now.tv_sec;
+		if (left.tv_sec > 0) {
+			sigtimedwait(&ended, NULL, &left);
+			continue;
+		}
+		kill(child, SIGKILL);
+		waitpid(child, status, 0);
+		return false;
+	}
+	return true;
+}
+
+/* Ends what the test left running; as subreaper, this process is now its parent. */
+static inline void harness_sweep(void)
+{
+	for (;;) {
+		FILE *children = fopen("/proc/thread-self/children", "re");
+		int found, pid;
+
+		if (!children)
+			return;
+		found = fscanf(children, "%d", &pid);
+		fclose(children);
+		if (found != 1)
+			return;
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
 }
 
 enum harness_verdict { HARNESS_PASS, HARNESS_FAIL_VERDICT, HARNESS_SKIP };
 
 static inline enum harness_verdict harness_judge(const struct harness_test *test, int status)
 {
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return HARNESS_PASS;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == HARNESS_SKIPPED)
-		return HARNESS_SKIP;
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-		printf("# %s: took more than %u seconds\n", test->name, test->seconds);
-	else if (WIFSIGNALED(status))
+	if (WIFSIGNALED(status))
 		printf("# %s: ended by signal %d (%s)\n", test->name, WTERMSIG(status),
 		       strsignal(WTERMSIG(status)));
-	else if (WEXITSTATUS(status) != HARNESS_FAILED)
+	else if (harness_report->failed)
+		return HARNESS_FAIL_VERDICT; /* and has said why */
+	else if (harness_report->skipped && WEXITSTATUS(status) == HARNESS_SKIPPED)
+		return HARNESS_SKIP;
+	else if (WEXITSTATUS(status))
 		printf("# %s: ended with status %d\n", test->name, WEXITSTATUS(status));
+	else if (!harness_report->returned)
+		printf("# %s: ended with status 0 before it returned\n", test->name);
+	else
+		return HARNESS_PASS;
+	return HARNESS_FAIL_VERDICT;
+}
+
+/* Runs one test in a child, with every signal as it was before. */
+static inline enum harness_verdict harness_run(const struct harness_test *test)
+{
+	sigset_t ended, before;
+	int status = 0;
+	bool in_time;
+	pid_t child;
+
+	memset(harness_report, 0, sizeof(*harness_report));
+	sigemptyset(&ended);
+	sigaddset(&ended, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &ended, &before);
+	fflush(NULL);
+	child = fork();
+	if (child < 0) {
+		perror("# fork");
+		return HARNESS_FAIL_VERDICT;
+	}
+	if (!child) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		harness_child(test);
+	}
+	in_time = harness_wait(child, test->seconds, &status);
+	harness_sweep();
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (in_time)
+		return harness_judge(test, status);
+	printf("# %s: took more than %u seconds\n", test->name, test->seconds);
 	return HARNESS_FAIL_VERDICT;
 }
 
@@ -225,25 +302,52 @@ static inline unsigned int harness_choose(int argc, char **argv)
 	return chosen;
 }
 
+/* A name that no test has would otherwise look like success. */
+static inline bool harness_knows(const char *name)
+{
+	for (unsigned int i = 0; i < harness_count; i++) {
+		if (!strcmp(harness_tests[i].name, name))
+			return true;
+	}
+	fprintf(stderr, "no test is called %s; --list shows them\n", name);
+	return false;
+}
+
+static inline void harness_setup(void)
+{
+	harness_report = mmap(NULL, sizeof(*harness_report), PROT_READ | PROT_WRITE,
+	                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (harness_report == MAP_FAILED)
+		abort();
+	signal(SIGCHLD, SIG_DFL);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
 static inline int harness_main(int argc, char **argv)
 {
 	static const char *const words[] = {"ok", "not ok", "ok"};
 	unsigned int totals[3] = {0};
 	bool list = argc == 2 && !strcmp(argv[1], "--list");
-	unsigned int count = harness_choose(list ? 1 : argc, argv);
+	unsigned int count;
 
-	for (unsigned int i = 0; list && i < count; i++)
+	for (unsigned int i = 0; list && i < harness_count; i++)
 		puts(harness_tests[i].name);
 	if (list)
 		return 0;
+	for (int i = 1; i < argc; i++) {
+		if (!harness_knows(argv[i]))
+			return 2;
+	}
+	harness_setup();
+	count = harness_choose(argc, argv);
 	printf("TAP version 13\n1..%u\n", count);
 	for (unsigned int i = 0; i < count; i++) {
-		enum harness_verdict verdict =
-			harness_judge(&harness_tests[i], harness_run(&harness_tests[i]));
+		enum harness_verdict verdict = harness_run(&harness_tests[i]);
 
 		totals[verdict]++;
-		printf("%s %u %s%s\n", words[verdict], i + 1, harness_tests[i].name,
-		       verdict == HARNESS_SKIP ? " # SKIP see above" : "");
+		printf("%s %u %s%s%s\n", words[verdict], i + 1, harness_tests[i].name,
+		       verdict == HARNESS_SKIP ? " # SKIP " : "",
+		       verdict == HARNESS_SKIP ? harness_report->reason : "");
 	}
 	printf("# Totals: pass:%u fail:%u skip:%u\n", totals[0], totals[1], totals[2]);
 	return totals[1] || !count ? 1 : 0;

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The DRBG: every key comes from it, reseeding on demand, forks, failures (B3).
+ */
+#include <openssl/evp.h>
+#include <pthread.h>
+
+#include "base_fixture.h"
+#include "config.h"
+#include "drbg.h"
+#include "keygen.h"
+#include "mechanism.h"
+
+static struct drbg_statistics statistics(void)
+{
+	struct drbg_statistics now;
+
+	drbg_statistics(base_crypto->drbg, &now);
+	return now;
+}
+
+/* Every way to a new key asks the DRBG. */
+TEST(keys_come_from_it)
+{
+	static const struct {
+		const char *type, *group;
+	} kinds[] = {{"RSA", NULL},
+	             {"EC", "P-256"},
+	             {"EC", "P-384"},
+	             {"EC", "P-521"},
+	             {"ED25519", NULL}};
+	uint64_t before;
+	EVP_PKEY *key;
+
+	base_open_crypto();
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		before = statistics().requests;
+		if (kinds[i].group)
+			key = EVP_PKEY_Q_keygen(base_crypto->library, NULL, kinds[i].type,
+			                        kinds[i].group);
+		else if (i == 0)
+			key = EVP_PKEY_Q_keygen(base_crypto->library, NULL, kinds[i].type,
+			                        (size_t)2048);
+		else
+			key = EVP_PKEY_Q_keygen(base_crypto->library, NULL, kinds[i].type);
+		ASSERT_NOT_NULL(key);
+		ASSERT_GT(statistics().requests, before);
+		EVP_PKEY_free(key);
+	}
+}
+
+TEST(secret_keys_come_from_it)
+{
+	struct config *config = config_defaults();
+	struct wire_mechanism parameter = {.type = CKM_AES_KEY_GEN};
+	const struct mechanism *mechanism;
+	attributes_auto set = {0};
+	uint64_t before;
+
+	base_open_crypto();
+	mechanism = mechanism_find(base_crypto, config, CKM_AES_KEY_GEN);
+	ASSERT_NOT_NULL(mechanism);
+	ASSERT_EQ(attributes_set_number(&set, CKA_VALUE_LEN, 32), ERROR_NONE);
+	before = statistics().requests;
+	ASSERT_EQ(keygen_secret(base_crypto, mechanism, &parameter, &set), ERROR_NONE);
+	ASSERT_EQ(statistics().requests, before + 1);
+	ASSERT_EQ(attributes_bytes(&set, CKA_VALUE).len, 32);
+	config_free(config);
+}
+
+TEST(outputs_differ)
+{
+	uint8_t a[32], b[32];
+
+	base_open_crypto();
+	ASSERT_EQ(crypto_random(base_crypto, a, sizeof(a)), ERROR_NONE);
+	ASSERT_EQ(crypto_random(base_crypto, b, sizeof(b)), ERROR_NONE);
+	ASSERT_NE(memcmp(a, b, sizeof(a)), 0);
+	ASSERT_EQ(statistics().requests, 2);
+	ASSERT_EQ(statistics().failures, 0);
+}
+
+TEST(large_requests)
+{
+	static uint8_t octets[300000];
+
+	base_open_crypto();
+	ASSERT_EQ(crypto_random(base_crypto, octets, sizeof(octets)), ERROR_NONE);
+	/* 65536 octets is the most that one request gives. */
+	ASSERT_EQ(statistics().requests, 5);
+}
+
+TEST(reseed_on_demand)
+{
+	uint8_t octets[32];
+	uint64_t before;
+
+	base_open_crypto();
+	ASSERT_EQ(crypto_random(base_crypto, octets, sizeof(octets)), ERROR_NONE);
+	before = statistics().reseeds;
+	ASSERT_EQ(crypto_random(base_crypto, octets, sizeof(octets)), ERROR_NONE);
+	ASSERT_EQ(statistics().reseeds, before);
+	drbg_reseed_all(base_crypto->drbg);
+	ASSERT_EQ(statistics().reseeds, before);
+	ASSERT_EQ(crypto_random(base_crypto, octets, sizeof(octets)), ERROR_NONE);
+	ASSERT_EQ(statistics().reseeds, before + 1);
+	drbg_add(base_crypto->drbg, octets, sizeof(octets));
+	ASSERT_EQ(crypto_random(base_crypto, octets, sizeof(octets)), ERROR_NONE);
+	ASSERT_EQ(statistics().reseeds, before + 2);
+}
+
+TEST(a_fork_is_seen)
+{
+	uint8_t octets[32];
+	int status;
+	pid_t child;
+
+	base_open_crypto();
+	ASSERT_EQ(crypto_random(base_crypto, octets, sizeof(octets)), ERROR_NONE);
+	fflush(NULL);
+	child = fork();
+	if (!child)
+		_exit(crypto_random(base_crypto, octets, sizeof(octets)) == ERROR_NONE);
+	waitpid(child, &status, 0);
+	/* Refused, or ended because the child does not have the locked memory; never the parent's
+	 * stream. */
+	ASSERT_FALSE(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	ASSERT_EQ(crypto_random(base_crypto, octets, sizeof(octets)), ERROR_NONE);
+}
+
+TEST(nothing_in_the_error_state)
+{
+	uint8_t octets[32];
+
+	base_open_crypto();
+	state_fail(&base_state, "for the test");
+	memset(octets, 1, sizeof(octets));
+	ASSERT_EQ(crypto_random(base_crypto, octets, sizeof(octets)), ERROR_RANDOM);
+	for (size_t i = 0; i < sizeof(octets); i++)
+		ASSERT_EQ(octets[i], 0);
+	ASSERT_NULL(EVP_PKEY_Q_keygen(base_crypto->library, NULL, "EC", "P-256"));
+}
+
+static void *draw(void *unused)
+{
+	uint8_t octets[24];
+
+	(void)unused;
+	for (int i = 0; i < 2000; i++) {
+		if (crypto_random(base_crypto, octets, sizeof(octets)))
+			return (void *)(uintptr_t)"failed";
+	}
+	return NULL;
+}
+
+TEST(threads)
+{
+	pthread_t threads[6];
+	void *problem;
+
+	base_open_crypto();
+	for (int i = 0; i < 6; i++)
+		ASSERT_EQ(pthread_create(&threads[i], NULL, draw, NULL), 0);
+	for (int i = 0; i < 20; i++)
+		drbg_reseed_all(base_crypto->drbg);
+	for (int i = 0; i < 6; i++) {
+		pthread_join(threads[i], &problem);
+		ASSERT_NULL(problem);
+	}
+	ASSERT_EQ(statistics().requests, 12000);
+}
+
+HARNESS_MAIN

@@ -217,11 +217,11 @@ TEST(history)
 	}
 }
 
-static void pkey_free(EVP_PKEY **pkey)
+static void pkey_release(EVP_PKEY **pkey)
 {
 	EVP_PKEY_free(*pkey);
 }
-#define pkey_auto __attribute__((cleanup(pkey_free))) EVP_PKEY *
+#define pkey_auto __attribute__((cleanup(pkey_release))) EVP_PKEY *
 
 /* One number of the key as an attribute, `len` octets or as many as it needs. */
 static void set_number_of(struct attributes *set, uint64_t type, const EVP_PKEY *pkey,

@@ -10,6 +10,8 @@
 
 #include "crypto_key.h"
 
+#define PUBLIC_KEY_INFO_MAX 8192u /* octets of DER; RSA-16384 has 2,086 */
+
 #define SIGNATURE_MAX 512u
 
 /* The mechanisms that make keys from nothing take no parameter. */
@@ -84,6 +86,31 @@ enum err keygen_pairwise_test(struct crypto *crypto, EVP_PKEY *pkey)
 	return ERROR_CRYPTO;
 }
 
+/* Only of this key, if the template gave one. */
+static enum err put_info(struct attributes *set, struct wire_bytes info)
+{
+	struct wire_bytes given = attributes_bytes(set, CKA_PUBLIC_KEY_INFO);
+
+	if (given.len)
+		return wire_bytes_equal(given, info) ? ERROR_NONE : ERROR_TEMPLATE_INCONSISTENT;
+	return attributes_set_bytes(set, CKA_PUBLIC_KEY_INFO, info.data, info.len);
+}
+
+/* CKA_PUBLIC_KEY_INFO of both halves while the key is at hand: template_complete would have to make
+ * it again. */
+static enum err put_public_key_info(EVP_PKEY *pkey, struct attributes *public_set,
+                                    struct attributes *private_set)
+{
+	__attribute__((cleanup(wire_buffer_free))) struct wire_buffer der = {0};
+	enum err err;
+
+	wire_buffer_init(&der, PUBLIC_KEY_INFO_MAX, NULL);
+	err = crypto_key_spki(pkey, &der);
+	if (!err)
+		err = put_info(public_set, (struct wire_bytes){der.data, der.len});
+	return err ? err : put_info(private_set, (struct wire_bytes){der.data, der.len});
+}
+
 enum err keygen_pair(struct crypto *crypto, const struct config *config,
                      const struct mechanism *mechanism, const struct wire_mechanism *parameter,
                      struct attributes *public_set, struct attributes *private_set)
@@ -103,7 +130,9 @@ enum err keygen_pair(struct crypto *crypto, const struct config *config,
 	params = attributes_bytes(public_set, CKA_EC_PARAMS);
 	if (!err && params.len)
 		err = attributes_set_bytes(private_set, CKA_EC_PARAMS, params.data, params.len);
-	return err ? err : crypto_key_private_attributes(pkey, private_set);
+	if (!err)
+		err = crypto_key_private_attributes(pkey, private_set);
+	return err ? err : put_public_key_info(pkey, public_set, private_set);
 }
 
 enum err keygen_derive(struct crypto *crypto, const struct mechanism *mechanism,

@@ -66,7 +66,8 @@ struct loop {
 	struct completion audit_write, audit_sync, sync_timer, background_sync;
 	int audit_fd;
 	struct wire_bytes audit_batch;
-	bool audit_in_flight, audit_must_sync, sync_timer_armed;
+	bool audit_in_flight, audit_must_sync, audit_at_once, sync_timer_armed;
+	uint64_t slow_disk_until_ns; /* until then audit writes go through the ring */
 	struct __kernel_timespec sync_delay, drain_delay;
 	atomic_bool waits_for_audit;
 

@@ -189,14 +189,17 @@ static enum err encode_public_key(struct crypto *crypto, const struct attributes
 }
 
 /* §4.8, §4.9: one that was given must belong to the key. */
-static enum err complete_public_key(struct crypto *crypto, struct attributes *set,
-                                    struct rule_scope scope)
+static enum err complete_public_key(const struct template_context *context, struct crypto *crypto,
+                                    struct attributes *set, struct rule_scope scope)
 {
 	struct wire_bytes given = attributes_bytes(set, CKA_PUBLIC_KEY_INFO);
 	__attribute__((cleanup(wire_buffer_free))) struct wire_buffer der = {0};
 	enum err err;
 
 	if (!(scope.object_class & (RULE_PUBLIC | RULE_PRIVATE)))
+		return ERROR_NONE;
+	/* keygen_pair has put it in, or compared it, while it had the key. */
+	if (context->origin == ORIGIN_GENERATE && given.len)
 		return ERROR_NONE;
 	wire_buffer_init(&der, PUBLIC_KEY_INFO_MAX, NULL);
 	err = encode_public_key(crypto, set, &der);
@@ -224,6 +227,6 @@ enum err template_complete(const struct template_context *context, struct crypto
 	if (!err)
 		err = complete_check_value(crypto, set, scope);
 	if (!err)
-		err = complete_public_key(crypto, set, scope);
+		err = complete_public_key(context, crypto, set, scope);
 	return err;
 }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # What script tests share: KTAP output, a scratch folder that is cleaned up, and an agent of their own in it. Source it; it is
 # no test itself. BUILD is the build folder to test (default: build at the top of the tree).
@@ -69,9 +70,18 @@ ktap_done() {
 	exit
 }
 
+# What ended and was waited for is struck off: its number may be another process's by now.
+forget() {
+	local pid kept=()
+	for pid in "${SCRATCH_PIDS[@]:-}"; do
+		[ -z "$pid" ] || [ "$pid" = "$1" ] || kept+=("$pid")
+	done
+	SCRATCH_PIDS=("${kept[@]:-}")
+}
+
 scratch_cleanup() {
 	local pid
-	for pid in "${SCRATCH_PIDS[@]:-}"; do
+	for pid in "${SCRATCH_PIDS[@]:-}" $(jobs -p); do
 		[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null
 	done
 	wait 2>/dev/null
@@ -145,14 +155,18 @@ agent_start() {
 agent_gone() { ! kill -0 "$AGENT_PID"; }
 
 agent_stop() {
+	local status
 	kill -TERM "$AGENT_PID"
 	wait "$AGENT_PID"
+	status=$?
+	forget "$AGENT_PID"
+	return $status
 }
 
 agent_kill9() {
 	kill -KILL "$AGENT_PID"
 	wait "$AGENT_PID" 2>/dev/null
-	return 0
+	forget "$AGENT_PID"
 }
 
 token_init() { # LABEL [SLOT]

@@ -3,7 +3,7 @@
 # Proves the judges: tests/harness.h and tests/run must count truly what passes, fails, crashes, hangs, skips or lies. Small
 # programs are made on the fly for each case. Needs a compiler, but no build.
 set -uo pipefail
-# Functions are called through check, and FLAGS may be several words.
+# Functions are called through check, FLAGS may be several words, and the plan is printed at the end.
 # shellcheck disable=SC2317,SC2119,SC2086
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

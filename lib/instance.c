@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "request.h"
 #include "wire/integrity.h"
 
 /* The largest page of each architecture: alignment must be known to the compiler. */
@@ -255,4 +256,18 @@ bool instance_revive(void)
 	}
 	channel_put(lost);
 	return revived;
+}
+
+CK_RV instance_check_agent(void)
+{
+	struct wire_get_slot_list_request request = {0};
+	struct wire_get_slot_list_reply reply;
+	CK_RV rv = instance_check();
+	CK_RV answer;
+	connection_auto connection = rv ? NULL : instance_borrow(&answer);
+
+	if (rv || !connection)
+		return rv;
+	answer = request_get_slot_list(connection, &request, &reply);
+	return answer == CKR_GENERAL_ERROR ? answer : CKR_OK;
 }

@@ -28,6 +28,10 @@ CK_RV instance_initialize(void);
 CK_RV instance_finalize(void);
 /* CKR_OK when a call may go on: initialised in this process, and the library's file is whole. */
 CK_RV instance_check(void);
+/* The same for a function that has no message of its own, which must not seem to work when nothing
+ * else does: besides, asks the agent, and CKR_GENERAL_ERROR when it is in its error state. An agent
+ * that is gone is no error here. */
+CK_RV instance_check_agent(void);
 /* instance_check, then a connection for this call; NULL with *rv when there is none. Release it
  * with connection_auto. */
 struct connection *instance_borrow(CK_RV *rv);

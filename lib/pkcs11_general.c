@@ -56,7 +56,7 @@ static CK_VERSION library_version(void)
 
 EXPORT CK_RV C_GetInfo(CK_INFO *info)
 {
-	CK_RV rv = instance_check();
+	CK_RV rv = instance_check_agent();
 
 	if (rv)
 		return rv;

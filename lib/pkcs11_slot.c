@@ -214,7 +214,7 @@ EXPORT CK_RV C_InitToken(CK_SLOT_ID slot, CK_UTF8CHAR *pin, CK_ULONG pin_len, CK
 
 EXPORT CK_RV C_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID *slot, void *reserved)
 {
-	CK_RV rv = instance_check();
+	CK_RV rv = instance_check_agent();
 
 	if (rv)
 		return rv;

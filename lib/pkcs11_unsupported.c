@@ -10,7 +10,7 @@
 
 static CK_RV unsupported(void)
 {
-	CK_RV rv = instance_check();
+	CK_RV rv = instance_check_agent();
 
 	return rv ? rv : CKR_FUNCTION_NOT_SUPPORTED;
 }

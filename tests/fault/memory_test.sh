@@ -162,11 +162,16 @@ nobody_start() {
 	grep -v '^self-test' "$SCRATCH/agent.log" | comment
 }
 AGENT_CONFIG='threads = 1'
-for limit in 1024 0; do
+# 512 KiB is enough for io_uring and too little for a chunk of the arena.
+for limit in 512 0; do
 	nobody_start $limit
 	name="nobody, RLIMIT_MEMLOCK $limit KiB"
 	check "B11: $name: the warning" grep -q '^warning: mlock failed: ' "$SCRATCH/agent.log"
 	check "B11: $name: said once" test "$(grep -c 'mlock failed' "$SCRATCH/agent.log")" = 1
+	if grep -q 'io_uring cannot be used: Cannot allocate memory; raise the memory limit (RLIMIT_MEMLOCK)' "$SCRATCH/agent.log"; then
+		skip "B11: $name: the service runs" "this kernel counts io_uring's own rings as locked memory; the daemon says so and ends"
+		continue
+	fi
 	check "B11: $name: the service runs" contains OPERATIONAL admin status || continue
 	check "B11: $name: status says that nothing is locked" eval 'admin status | grep -q "^memory  *none, 0 bytes locked"'
 	check "B11: $name: token init" token_init unlocked

@@ -2,11 +2,11 @@
 /*
  * Calls every function of the list once and names those whose result is not the one expected.
  *
- *   every_call cold [tolerant]  C_Initialize must fail with CKR_GENERAL_ERROR, and so must all others after it, which may also
- *                               say CKR_CRYPTOKI_NOT_INITIALIZED
- *   every_call random BYTES N   initialises, opens a session and draws BYTES octets up to N times, until a call fails; prints
- *                               `drawn: COUNT, first failure: 0x...`; then all others must say CKR_GENERAL_ERROR
- *   every_call pairs BYTES N    the same with generations of EC key pairs
+ *   every_call cold [tolerant]  C_Initialize must fail with CKR_GENERAL_ERROR, and so must all
+ * others after it, which may also say CKR_CRYPTOKI_NOT_INITIALIZED every_call random BYTES N
+ * initialises, opens a session and draws BYTES octets up to N times, until a call fails; prints
+ *                               `drawn: COUNT, first failure: 0x...`; then all others must say
+ * CKR_GENERAL_ERROR every_call pairs BYTES N    the same with generations of EC key pairs
  */
 #include "p11.h"
 
@@ -147,7 +147,8 @@ int main(int argc, char **argv)
 {
 	p11_load();
 	if (argc > 3) {
-		draw_until_failure(!strcmp(argv[1], "pairs"), strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
+		draw_until_failure(!strcmp(argv[1], "pairs"), strtoul(argv[2], NULL, 10),
+		                   strtoul(argv[3], NULL, 10));
 	} else {
 		tolerant = argc > 2;
 		expect("C_Initialize", p11->C_Initialize(NULL));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For memory_test.sh: puts the AES key of the file KEY (32 octets) in the token and uses it, then says `ready` and keeps its
- * session, with the key in use, until its standard input ends. It keeps no copy of the key itself.
+ * For memory_test.sh: puts the AES key of the file KEY (32 octets) in the token and uses it, then
+ * says `ready` and keeps its session, with the key in use, until its standard input ends. It keeps
+ * no copy of the key itself.
  *
  *   known_key KEY import|find
  */
@@ -21,16 +22,24 @@ static CK_OBJECT_HANDLE import(const char *path)
 	CK_BYTE key[KEY_LEN];
 	CK_OBJECT_HANDLE object;
 	CK_ATTRIBUTE template[] = {
-		{CKA_CLASS, &class, sizeof(class)}, {CKA_KEY_TYPE, &type, sizeof(type)}, {CKA_TOKEN, &yes, 1}, {CKA_PRIVATE, &yes, 1},
-		{CKA_SENSITIVE, &yes, 1}, {CKA_EXTRACTABLE, &no, 1}, {CKA_ENCRYPT, &yes, 1}, {CKA_DECRYPT, &yes, 1},
-		{CKA_LABEL, "known", 5}, {CKA_VALUE, key, KEY_LEN},
+		{CKA_CLASS, &class, sizeof(class)},
+		{CKA_KEY_TYPE, &type, sizeof(type)},
+		{CKA_TOKEN, &yes, 1},
+		{CKA_PRIVATE, &yes, 1},
+		{CKA_SENSITIVE, &yes, 1},
+		{CKA_EXTRACTABLE, &no, 1},
+		{CKA_ENCRYPT, &yes, 1},
+		{CKA_DECRYPT, &yes, 1},
+		{CKA_LABEL, "known", 5},
+		{CKA_VALUE, key, KEY_LEN},
 	};
 	FILE *file = fopen(path, "r");
 
 	if (!file || fread(key, 1, KEY_LEN, file) != KEY_LEN)
 		exit(3);
 	fclose(file);
-	need("C_CreateObject", p11->C_CreateObject(session, template, sizeof(template) / sizeof(*template), &object));
+	need("C_CreateObject",
+	     p11->C_CreateObject(session, template, sizeof(template) / sizeof(*template), &object));
 	explicit_bzero(key, KEY_LEN);
 	return object;
 }
@@ -61,14 +70,16 @@ static void encrypt(CK_OBJECT_HANDLE key)
 	printf("\n");
 }
 
-/* An operation that is begun and not ended, so that a cipher's state is in the agent while it is looked at. */
+/* An operation that is begun and not ended, so that a cipher's state is in the agent while it is
+ * looked at. */
 static void begin(void)
 {
 	CK_BYTE plain[64] = {0}, cipher[128];
 	CK_ULONG cipher_len = sizeof(cipher);
 
 	need("C_EncryptInit", p11->C_EncryptInit(session, &mechanism, find()));
-	need("C_EncryptUpdate", p11->C_EncryptUpdate(session, plain, sizeof(plain), cipher, &cipher_len));
+	need("C_EncryptUpdate",
+	     p11->C_EncryptUpdate(session, plain, sizeof(plain), cipher, &cipher_len));
 }
 
 int main(int argc, char **argv)

@@ -2,12 +2,12 @@
 /*
  * Load for sigkill_test.sh, and the judge of what is left of it.
  *
- *   load run JOURNAL PREFIX AGENT_PID MICROSECONDS   creates and destroys token objects; kills the agent that long after its first
- *                                                    success; ends at the first failed call
- *   load judge JOURNAL...                            compares the token with the journals
+ *   load run JOURNAL PREFIX AGENT_PID MICROSECONDS   creates and destroys token objects; kills the
+ * agent that long after its first success; ends at the first failed call load judge JOURNAL...
+ * compares the token with the journals
  *
- * A journal has a line before each call (`c NAME`, `d NAME`) and one after its CKR_OK (`C NAME`, `D NAME`). An object's value
- * follows from its name.
+ * A journal has a line before each call (`c NAME`, `d NAME`) and one after its CKR_OK (`C NAME`, `D
+ * NAME`). An object's value follows from its name.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -17,11 +17,11 @@
 
 #include "p11.h"
 
-#define NAME_LEN    64
-#define DATA_LEN    1500
-#define KEY_LEN     32
-#define NAMES_MAX   200000
-#define OPEN_MAX    4000
+#define NAME_LEN  64
+#define DATA_LEN  1500
+#define KEY_LEN   32
+#define NAMES_MAX 200000
+#define OPEN_MAX  4000
 
 static pid_t agent;
 
@@ -43,7 +43,10 @@ static void value_of(const char *name, uint8_t *value, size_t len)
 	}
 }
 
-static int is_key(const char *name) { return strchr(name, 'k') != NULL; }
+static int is_key(const char *name)
+{
+	return strchr(name, 'k') != NULL;
+}
 
 static void note(int journal, char what, const char *name)
 {
@@ -62,9 +65,14 @@ static CK_RV create(CK_SESSION_HANDLE session, const char *name, CK_OBJECT_HANDL
 	CK_KEY_TYPE type = CKK_AES;
 	CK_ULONG value_len = is_key(name) ? KEY_LEN : DATA_LEN;
 	CK_ATTRIBUTE template[] = {
-		{CKA_CLASS, &class, sizeof(class)}, {CKA_TOKEN, &yes, 1}, {CKA_PRIVATE, &yes, 1},
-		{CKA_LABEL, (void *)name, strlen(name)}, {CKA_VALUE, value, value_len},
-		{CKA_KEY_TYPE, &type, sizeof(type)}, {CKA_SENSITIVE, &no, 1}, {CKA_EXTRACTABLE, &yes, 1},
+		{CKA_CLASS, &class, sizeof(class)},
+		{CKA_TOKEN, &yes, 1},
+		{CKA_PRIVATE, &yes, 1},
+		{CKA_LABEL, (void *)name, strlen(name)},
+		{CKA_VALUE, value, value_len},
+		{CKA_KEY_TYPE, &type, sizeof(type)},
+		{CKA_SENSITIVE, &no, 1},
+		{CKA_EXTRACTABLE, &yes, 1},
 	};
 
 	value_of(name, value, value_len);
@@ -124,7 +132,8 @@ static int by_name(const void *one, const void *other)
 	return strcmp(((const struct fate *)one)->name, ((const struct fate *)other)->name);
 }
 
-/* Lines of one name come in order, and names differ between journals; a stable fold keeps the last. */
+/* Lines of one name come in order, and names differ between journals; a stable fold keeps the last.
+ */
 static void read_journal(const char *path)
 {
 	FILE *file = fopen(path, "r");
@@ -159,7 +168,9 @@ static void look_at(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 	char name[NAME_LEN] = "";
 	uint8_t value[DATA_LEN], expected[DATA_LEN];
 	CK_OBJECT_CLASS class = 0;
-	CK_ATTRIBUTE template[] = {{CKA_LABEL, name, NAME_LEN - 1}, {CKA_VALUE, value, sizeof(value)}, {CKA_CLASS, &class, sizeof(class)}};
+	CK_ATTRIBUTE template[] = {{CKA_LABEL, name, NAME_LEN - 1},
+	                           {CKA_VALUE, value, sizeof(value)},
+	                           {CKA_CLASS, &class, sizeof(class)}};
 	struct fate key, *fate;
 	CK_ULONG len;
 	CK_RV rv = p11->C_GetAttributeValue(session, object, template, 3);
@@ -181,7 +192,8 @@ static void look_at(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 		complain(name, "its destruction was confirmed and it is there");
 	len = is_key(name) ? KEY_LEN : DATA_LEN;
 	value_of(name, expected, len);
-	if (template[1].ulValueLen != len || memcmp(value, expected, len) || class != (is_key(name) ? CKO_SECRET_KEY : CKO_DATA))
+	if (template[1].ulValueLen != len || memcmp(value, expected, len) ||
+	    class != (is_key(name) ? CKO_SECRET_KEY : CKO_DATA))
 		complain(name, "has a wrong value");
 }
 
@@ -194,7 +206,8 @@ static int judge(void)
 	qsort(fates, fate_count, sizeof(*fates), by_name);
 	need("C_FindObjectsInit", p11->C_FindObjectsInit(session, NULL, 0));
 	do {
-		need("C_FindObjects", p11->C_FindObjects(session, objects + count, NAMES_MAX - count, &found));
+		need("C_FindObjects",
+		     p11->C_FindObjects(session, objects + count, NAMES_MAX - count, &found));
 		count += found;
 	} while (found);
 	need("C_FindObjectsFinal", p11->C_FindObjectsFinal(session));

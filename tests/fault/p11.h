@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the small programs of the fault tests share: the module named by MODULE, a session and a login. Errors end the program
- * with a line that names the call.
+ * What the small programs of the fault tests share: the module named by MODULE, a session and a
+ * login. Errors end the program with a line that names the call.
  */
 #ifndef TESTS_FAULT_P11_H
 #define TESTS_FAULT_P11_H
@@ -27,7 +27,8 @@ static inline void p11_load(void)
 {
 	const char *path = getenv("MODULE");
 	void *module = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
-	CK_C_GetFunctionList get = module ? (CK_C_GetFunctionList)dlsym(module, "C_GetFunctionList") : NULL;
+	CK_C_GetFunctionList get =
+		module ? (CK_C_GetFunctionList)dlsym(module, "C_GetFunctionList") : NULL;
 
 	if (!get) {
 		fprintf(stderr, "MODULE cannot be loaded: %s\n", path ? dlerror() : "not set");
@@ -53,7 +54,8 @@ static inline CK_SESSION_HANDLE p11_session(void)
 {
 	CK_SESSION_HANDLE session;
 
-	need("C_OpenSession", p11->C_OpenSession(p11_slot(), CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session));
+	need("C_OpenSession", p11->C_OpenSession(p11_slot(), CKF_SERIAL_SESSION | CKF_RW_SESSION,
+	                                         NULL, NULL, &session));
 	return session;
 }
 

@@ -99,7 +99,7 @@ TEST(more_defaults)
 	EXPECT_STREQ(config->agent.socket, "/run/craton-hsm/pkcs11.sock");
 	EXPECT_STREQ(config->agent.device_key, "");
 	EXPECT_EQ(config->agent.threads, 0);
-	EXPECT_EQ(config->agent.busy_poll_us, 50);
+	EXPECT_EQ(config->agent.busy_poll_us, 100);
 	EXPECT_EQ(config->agent.workers, 2);
 	EXPECT_STREQ(config->daemon.bind, "127.0.0.1:5696");
 	EXPECT_STREQ(config->daemon.tls_client_crl, "");

@@ -150,7 +150,7 @@ static void *draw(void *unused)
 	(void)unused;
 	for (int i = 0; i < 2000; i++) {
 		if (crypto_random(base_crypto, octets, sizeof(octets)))
-			return (void *)(uintptr_t)"failed";
+			return (void *)(uintptr_t) "failed";
 	}
 	return NULL;
 }

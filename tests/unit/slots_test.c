@@ -127,13 +127,13 @@ static void *stress(void *argument)
 
 		for (uint32_t j = 0; held[at] && j < lens[at]; j++) {
 			if (held[at][j] != (uint8_t)(at + 1))
-				return (void *)(uintptr_t)"an octet changed";
+				return (void *)(uintptr_t) "an octet changed";
 		}
 		slots_release(held[at]);
 		lens[at] = 1 + (uint32_t)rand_r(&seed) % 700;
 		held[at] = slots_allocate(lens[at]);
 		if (!held[at])
-			return (void *)(uintptr_t)"no memory";
+			return (void *)(uintptr_t) "no memory";
 		memset(held[at], (int)at + 1, lens[at]);
 	}
 	for (int i = 0; i < 32; i++)

@@ -112,6 +112,11 @@ void connection_drain(struct connection *connection)
 
 /* ---- replies ---- */
 
+static bool is_bulk(const struct wire_frame_header *header)
+{
+	return header->body_len > WIRE_CONTROL_LIMIT;
+}
+
 static void send_next(struct connection *connection)
 {
 	struct call *call = connection->replies;
@@ -135,6 +140,7 @@ static void drop_first_reply(struct connection *connection)
 		connection->replies_last = &connection->replies;
 	connection->sent = 0;
 	connection->calls--;
+	connection->bulk_calls -= is_bulk(&call->header);
 	loop_call_free(connection->loop, call);
 }
 
@@ -287,10 +293,13 @@ static bool run_frame(struct connection *connection, const struct wire_frame_hea
 
 	if (connection->calls >= CONNECTION_CALLS_MAX)
 		return false;
+	if (is_bulk(header) && connection->bulk_calls >= CONNECTION_BULK_CALLS_MAX)
+		return false;
 	call = loop_call_new(connection->loop);
 	if (!call)
 		return false;
 	connection->calls++;
+	connection->bulk_calls += is_bulk(header);
 	call->connection = connection;
 	call->application = connection->application;
 	call->header = *header;

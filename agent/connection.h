@@ -15,6 +15,8 @@
 
 /* More requests than this without reading replies is not a client. */
 #define CONNECTION_CALLS_MAX 64u
+/* So many of them may be bulk frames, which may hold 64 MiB each. */
+#define CONNECTION_BULK_CALLS_MAX 4u
 
 struct connection {
 	struct loop *loop;
@@ -30,6 +32,7 @@ struct connection {
 	bool linked; /* the send waits behind an audit write and is cancelled if that fails */
 	bool closing;
 	unsigned int calls;         /* calls that have not been answered yet */
+	unsigned int bulk_calls;    /* those of them whose body was larger than a control frame's */
 	struct wire_buffer partial; /* a frame that has not arrived whole */
 	struct completion receive, send;
 	size_t sent; /* of the first reply */

@@ -187,73 +187,89 @@ enum err handle_wrap_key(struct call *call, const struct wire_wrap_key_request *
 	return err ? err : give_wrapped(call, request, reply);
 }
 
-enum err handle_unwrap_key(struct call *call, const struct wire_unwrap_key_request *request,
-                           struct wire_unwrap_key_reply *reply)
+/* What unwrapping and deriving differ in. */
+struct from_key {
+	enum template_origin origin;
+	uint64_t function;
+	enum policy_use use;
+	enum err missing; /* what a handle of nothing is called */
+};
+
+/* The request of either, without its session. `wrapped` is NULL for deriving. */
+struct from_key_request {
+	const struct wire_mechanism *parameter;
+	uint64_t base;
+	const struct wire_bytes *wrapped;
+	const struct wire_template *template;
+};
+
+static enum err fill_from_key(struct call *call, const struct from_key_request *request,
+                              const struct mechanism *mechanism, struct object *base,
+                              struct attributes *set)
 {
 	struct crypto *crypto = call->agent->crypto;
+
+	if (request->wrapped)
+		return keygen_unwrap(crypto, mechanism, request->parameter, base, *request->wrapped,
+		                     set);
+	return keygen_derive(crypto, mechanism, request->parameter, base, set);
+}
+
+/* A new key out of an old one. */
+static enum err make_from_key(struct call *call, const struct from_key *how,
+                              uint64_t session_handle, const struct from_key_request *request,
+                              uint64_t *handle)
+{
 	const struct mechanism *mechanism;
 	struct template_context context;
 	session_auto session = NULL;
-	object_auto key = NULL;
+	object_auto base = NULL;
 	attributes_auto set = {0};
 	struct attributes *sets[] = {&set};
 	enum err err;
 
-	session = handle_session(call, request->session, &err);
+	session = handle_session(call, session_handle, &err);
 	if (!session)
 		return err;
-	mechanism = handle_mechanism(call, &request->mechanism, CKF_UNWRAP);
+	mechanism = handle_mechanism(call, request->parameter, how->function);
 	if (!mechanism)
 		return ERROR_MECHANISM;
-	err = find_key(call, session, request->unwrapping_key, POLICY_UNWRAP, mechanism,
-	               ERROR_UNWRAPPING_KEY_HANDLE, &key);
+	err = find_key(call, session, request->base, how->use, mechanism, how->missing, &base);
 	if (err)
 		return err;
-	context = handle_template_context(session, ORIGIN_UNWRAP);
-	context.base = key;
-	err = build(session, &context, &request->attributes, &set);
+	context = handle_template_context(session, how->origin);
+	context.base = base;
+	err = build(session, &context, request->template, &set);
 	if (!err)
-		err = keygen_unwrap(crypto, mechanism, &request->mechanism, key,
-		                    request->wrapped_key, &set);
+		err = fill_from_key(call, request, mechanism, base, &set);
 	if (!err)
-		err = template_complete(&context, crypto, &set);
-	if (!err)
-		err = handle_publish(session, sets, 1, &reply->key);
-	return err;
+		err = template_complete(&context, call->agent->crypto, &set);
+	return err ? err : handle_publish(session, sets, 1, handle);
+}
+
+enum err handle_unwrap_key(struct call *call, const struct wire_unwrap_key_request *request,
+                           struct wire_unwrap_key_reply *reply)
+{
+	static const struct from_key unwrapping = {ORIGIN_UNWRAP, CKF_UNWRAP, POLICY_UNWRAP,
+	                                           ERROR_UNWRAPPING_KEY_HANDLE};
+
+	return make_from_key(
+		call, &unwrapping, request->session,
+		&(struct from_key_request){&request->mechanism, request->unwrapping_key,
+	                                   &request->wrapped_key, &request->attributes},
+		&reply->key);
 }
 
 enum err handle_derive_key(struct call *call, const struct wire_derive_key_request *request,
                            struct wire_derive_key_reply *reply)
 {
-	struct crypto *crypto = call->agent->crypto;
-	const struct mechanism *mechanism;
-	struct template_context context;
-	session_auto session = NULL;
-	object_auto key = NULL;
-	attributes_auto set = {0};
-	struct attributes *sets[] = {&set};
-	enum err err;
+	static const struct from_key deriving = {ORIGIN_DERIVE, CKF_DERIVE, POLICY_DERIVE,
+	                                         ERROR_KEY_HANDLE};
 
-	session = handle_session(call, request->session, &err);
-	if (!session)
-		return err;
-	mechanism = handle_mechanism(call, &request->mechanism, CKF_DERIVE);
-	if (!mechanism)
-		return ERROR_MECHANISM;
-	err = find_key(call, session, request->base_key, POLICY_DERIVE, mechanism, ERROR_KEY_HANDLE,
-	               &key);
-	if (err)
-		return err;
-	context = handle_template_context(session, ORIGIN_DERIVE);
-	context.base = key;
-	err = build(session, &context, &request->attributes, &set);
-	if (!err)
-		err = keygen_derive(crypto, mechanism, &request->mechanism, key, &set);
-	if (!err)
-		err = template_complete(&context, crypto, &set);
-	if (!err)
-		err = handle_publish(session, sets, 1, &reply->key);
-	return err;
+	return make_from_key(call, &deriving, request->session,
+	                     &(struct from_key_request){&request->mechanism, request->base_key,
+	                                                NULL, &request->attributes},
+	                     &reply->key);
 }
 
 enum err handle_seed_random(struct call *call, const struct wire_seed_random_request *request,

@@ -153,7 +153,9 @@ enum err handle_get_mechanism_info(struct call *call,
 		return ERROR_MECHANISM;
 	reply->min_key_size = mechanism->min_key;
 	reply->max_key_size = mechanism->max_key;
-	reply->flags = mechanism->functions | mechanism->ec_flags;
+	/* CKF_HW: by the device, that is the agent, and not by the library in the caller's process;
+	 * pkcs11-tool --test signs only with such mechanisms. */
+	reply->flags = mechanism->functions | mechanism->ec_flags | CKF_HW;
 	return ERROR_NONE;
 }
 

@@ -4,6 +4,7 @@
  * the sanitizers see, it checks that both agree, that errors are one line, and that whatever is
  * accepted keeps the promises of the headers.
  */
+/* FUZZ_SOURCES: agent/toml.c agent/config.c agent/config_address.c */
 #include "config.h"
 #include "toml.h"
 

@@ -179,19 +179,13 @@ void application_detach(struct application *application, int fd)
 	pthread_mutex_unlock(&application->lock);
 }
 
-/* Marks it closed and wakes its connections, whichever loops they live on. True for the first
- * caller. */
-static bool begin_close(struct application *application)
+void application_stop(struct application *application)
 {
-	bool first;
-
 	pthread_mutex_lock(&application->lock);
-	first = !application->closed;
-	application->closed = true;
+	atomic_store(&application->closed, true);
 	for (uint32_t i = 0; i < application->connection_count; i++)
 		shutdown(application->connection_fds[i], SHUT_RDWR);
 	pthread_mutex_unlock(&application->lock);
-	return first;
 }
 
 static void leave_slot(struct application *application, uint64_t slot_id)
@@ -206,8 +200,7 @@ void application_close(struct application *application)
 {
 	struct agent *agent = application->agent;
 
-	if (!begin_close(application))
-		return;
+	application_stop(application);
 	for (uint32_t i = 0; i < agent->slot_count; i++)
 		leave_slot(application, i);
 	list_remove(agent->applications, application);

@@ -53,7 +53,7 @@ struct application {
 	pid_t pid;
 	char name[APPLICATION_NAME_LEN]; /* /proc/PID/comm at connect, for status only */
 	uint8_t ticket[WIRE_TICKET_LEN];
-	bool closed;
+	atomic_bool closed;        /* no session opens and no call goes to a worker any more */
 	struct session **sessions; /* open-addressed table, size a power of two */
 	uint32_t session_capacity, session_count;
 	uint32_t *slot_sessions;      /* how many of them per slot */
@@ -85,10 +85,12 @@ void application_put(struct application *application);
 enum err application_attach(struct application *application, int fd) MUST_CHECK;
 /* Forgets it; before the descriptor is closed. */
 void application_detach(struct application *application, int fd);
+/* No session opens, no connection attaches from now on; its connections are shut down. */
+void application_stop(struct application *application);
 /*
- * Ends it: shuts down its connections, logs out, closes every session and destroys their objects
- * and operations. Waits for calls on its sessions that run on other threads to finish, so it is
- * called from a worker thread. Idempotent.
+ * Stops it and ends it: logs out, closes every session and destroys their objects and operations.
+ * Waits for calls on its sessions that run on other threads, so while some run on workers it is for
+ * a worker. Once only, by the end of its first connection.
  */
 void application_close(struct application *application);
 

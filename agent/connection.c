@@ -70,12 +70,17 @@ static void run_close_job(struct job *job)
 	free(close_job);
 }
 
-/* Inline when nothing slow of the application is running, so that its sessions are free at once. */
+/*
+ * Inline when nothing slow of the application is running, so that its sessions are free at once. It
+ * is stopped before that is asked: a loop that hands a call to a worker counts it first and then
+ * looks whether the application was stopped.
+ */
 static void end_application(struct connection *connection)
 {
 	struct application *application = connection->application;
 	struct close_job *job;
 
+	application_stop(application);
 	if (atomic_load(&application->calls_on_workers)) {
 		job = calloc(1, sizeof(*job));
 		if (job) {
@@ -222,11 +227,13 @@ static void on_sent(struct loop *loop, struct completion *completion, int32_t re
 static enum err join(struct connection *connection, struct wire_bytes ticket)
 {
 	struct agent *agent = connection->loop->agent;
+	enum err err;
 
 	if (!ticket.len) {
-		connection->primary = true;
-		return application_new(agent, connection->uid, connection->gid, connection->pid,
-		                       &connection->application);
+		err = application_new(agent, connection->uid, connection->gid, connection->pid,
+		                      &connection->application);
+		connection->primary = !err;
+		return err;
 	}
 	if (ticket.len != WIRE_TICKET_LEN)
 		return ERROR_PROTOCOL;

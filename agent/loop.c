@@ -223,8 +223,8 @@ static void arm_accept(struct loop *loop)
 {
 	struct io_uring_sqe *sqe = loop_sqe(loop, &loop->accept);
 
-	io_uring_prep_multishot_accept(sqe, loop->listen_fd, NULL, NULL,
-	                               SOCK_CLOEXEC | SOCK_NONBLOCK);
+	/* Blocking sockets: of others io_uring would report EAGAIN instead of waiting. */
+	io_uring_prep_multishot_accept(sqe, loop->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	loop->accepting = true;
 }
 

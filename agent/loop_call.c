@@ -197,6 +197,13 @@ static void hand_to_worker(struct loop *loop, struct call *call)
 	call->job.run = run_on_worker;
 	if (call->application)
 		atomic_fetch_add(&call->application->calls_on_workers, 1);
+	/* In this order; see end_application in connection.c. */
+	if (call->application && atomic_load(&call->application->closed)) {
+		atomic_fetch_sub(&call->application->calls_on_workers, 1);
+		dispatch_fail(call, ERROR_STATE);
+		loop_call_done(loop, call);
+		return;
+	}
 	workers_add(loop->agent->workers, &call->job);
 }
 

@@ -25,7 +25,8 @@
 #define LAST_CHUNK_LEN  (16u * 1024u * 1024u)
 #define CHUNKS_MAX      4096u
 #define PAGE_LEN        4096u
-#define BATCH_LEN       16384u /* octets moved between a thread and the pool at once */
+#define BULK_LEN        262144u /* four control frames */
+#define BATCH_LEN       16384u  /* octets moved between a thread and the pool at once */
 #define BATCH_MAX       32u
 #define MARK_USED       0x534c4f54u
 #define MARK_FREE       0x46524545u
@@ -427,13 +428,27 @@ static void openssl_free(void *memory, const char *file, int line)
 	slots_release(memory);
 }
 
-static void release_wire(void *memory, size_t len)
+/* What is larger than any frame that may hold a key is a client's bulk data: wiped by its buffer,
+ * but not worth locked memory. */
+static bool is_bulk(size_t len)
 {
-	(void)len;
-	slots_release(memory);
+	return len > BULK_LEN;
 }
 
-const struct wire_allocator slots_wire_allocator = {slots_allocate, release_wire};
+static void *allocate_wire(size_t len)
+{
+	return is_bulk(len) ? malloc(len) : slots_allocate(len);
+}
+
+static void release_wire(void *memory, size_t len)
+{
+	if (is_bulk(len))
+		free(memory);
+	else
+		slots_release(memory);
+}
+
+const struct wire_allocator slots_wire_allocator = {allocate_wire, release_wire};
 
 /* ---- opening ---- */
 

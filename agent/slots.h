@@ -54,7 +54,8 @@ void slots_statistics(struct slots_statistics *statistics);
 /* "kmod", "memfd_secret", "mlock", "none". */
 const char *slots_backend_name(enum slots_backend backend);
 
-/* For wire_buffer: frames with PINs and key values live here too. */
+/* For wire_buffer: frames with PINs and key values live here too; bulk data of more than 256 KiB in
+ * ordinary memory. */
 extern const struct wire_allocator slots_wire_allocator;
 
 #endif

@@ -138,6 +138,10 @@ TEST(missing_ones)
 
 	ASSERT_EQ(unlink(path), 0);
 	EXPECT_EQ(integrity_check_file(path), INTEGRITY_UNREADABLE);
+	/* It opens, and every read of it fails. */
+	ASSERT_EQ(mkdir(path, 0755), 0);
+	EXPECT_EQ(integrity_check_file(path), INTEGRITY_UNREADABLE);
+	ASSERT_EQ(rmdir(path), 0);
 	ASSERT_EQ(unlink(sidecar_of("file")), 0);
 	EXPECT_EQ(integrity_check_file(path), INTEGRITY_MISSING);
 	errno = 0;

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store: rows come back as they went in and in order, transactions are all or none, there is
+ * one owner, and what was acknowledged survives SIGKILL.
+ */
+#include <sqlite3.h>
+#include <sys/resource.h>
+
+#include "base_fixture.h"
+#include "store.h"
+
+#define ROWS_MAX 4096u
+
+static struct store *store;
+
+static int try_open(void)
+{
+	base_error[0] = '\0';
+	return store_open(&store, base_path("store"), base_error, sizeof(base_error));
+}
+
+static void open_store(void)
+{
+	if (try_open())
+		printf("# %s\n", base_error);
+	else
+		return;
+	ASSERT_TRUE(false);
+}
+
+static void reopen(void)
+{
+	store_close(store);
+	open_store();
+}
+
+static struct store_row make_row(uint64_t slot_id, uint32_t number, const char *sealed)
+{
+	struct store_row row = {.slot_id = slot_id, .revision = 1, .sealed = base_bytes(sealed)};
+
+	memcpy(row.uid, &number, sizeof(number));
+	return row;
+}
+
+static enum err put_one(uint64_t slot_id, uint32_t number, const char *sealed)
+{
+	struct store_row row = make_row(slot_id, number, sealed);
+
+	return store_put_objects(store, &row, 1);
+}
+
+struct loaded {
+	uint32_t count;
+	uint32_t numbers[ROWS_MAX];
+	uint64_t revisions[ROWS_MAX];
+	char sealed[ROWS_MAX][16];
+};
+
+static struct loaded loaded;
+
+static enum err note_row(void *context, const struct store_row *row)
+{
+	uint32_t at = loaded.count;
+
+	(void)context;
+	ASSERT_LT(at, ROWS_MAX);
+	ASSERT_LT(row->sealed.len, sizeof(loaded.sealed[0]));
+	memcpy(&loaded.numbers[at], row->uid, sizeof(uint32_t));
+	memcpy(loaded.sealed[at], row->sealed.data, row->sealed.len);
+	loaded.revisions[at] = row->revision;
+	loaded.count++;
+	return ERROR_NONE;
+}
+
+static void load(uint64_t slot_id, bool is_private)
+{
+	memset(&loaded, 0, sizeof(loaded));
+	ASSERT_EQ(store_load_objects(store, slot_id, is_private, note_row, NULL), ERROR_NONE);
+}
+
+TEST(makes_private_files)
+{
+	struct stat status;
+
+	umask(0);
+	open_store();
+	ASSERT_EQ(stat(base_path("store"), &status), 0);
+	EXPECT_EQ(status.st_mode & 07777, 0700);
+	ASSERT_EQ(stat(base_path("store/store.db"), &status), 0);
+	EXPECT_EQ(status.st_mode & 07777, 0600);
+	ASSERT_EQ(stat(base_path("store/store.lock"), &status), 0);
+	EXPECT_EQ(status.st_mode & 07777, 0600);
+	store_close(store);
+	ASSERT_EQ(chmod(base_path("store/store.db"), 0640), 0);
+	EXPECT_EQ(try_open(), -1);
+	EXPECT_TRUE(base_error_has("mode 0600"));
+	store_close(NULL);
+}
+
+TEST(loads_in_order)
+{
+	struct store_row private = make_row(0, 50, "private");
+
+	private.is_private = true;
+	open_store();
+	for (uint32_t number = 20; number > 0; number--)
+		ASSERT_EQ(put_one(number % 2, number, "x"), ERROR_NONE);
+	ASSERT_EQ(store_put_objects(store, &private, 1), ERROR_NONE);
+	for (int round = 0; round < 2; round++) {
+		load(0, false);
+		ASSERT_EQ(loaded.count, 10);
+		for (uint32_t i = 0; i < 10; i++)
+			EXPECT_EQ(loaded.numbers[i], 20 - 2 * i);
+		load(0, true);
+		ASSERT_EQ(loaded.count, 1);
+		EXPECT_STREQ(loaded.sealed[0], "private");
+		load(7, false);
+		EXPECT_EQ(loaded.count, 0);
+		reopen();
+	}
+	store_close(store);
+}
+
+static enum err stop_at_once(void *context, const struct store_row *row)
+{
+	(void)row;
+	++*(int *)context;
+	return ERROR_MEMORY;
+}
+
+TEST(loading_stops_at_an_error)
+{
+	int calls = 0;
+
+	open_store();
+	ASSERT_EQ(put_one(0, 1, "x"), ERROR_NONE);
+	ASSERT_EQ(put_one(0, 2, "x"), ERROR_NONE);
+	EXPECT_EQ(store_load_objects(store, 0, false, stop_at_once, &calls), ERROR_MEMORY);
+	EXPECT_EQ(calls, 1);
+	load(0, false);
+	EXPECT_EQ(loaded.count, 2);
+	store_close(store);
+}
+
+TEST(replaces_and_deletes)
+{
+	struct store_row row = make_row(0, 1, "second");
+
+	open_store();
+	ASSERT_EQ(put_one(0, 1, "first"), ERROR_NONE);
+	ASSERT_EQ(put_one(0, 2, "other"), ERROR_NONE);
+	row.revision = UINT64_MAX;
+	ASSERT_EQ(store_put_objects(store, &row, 1), ERROR_NONE);
+	load(0, false);
+	ASSERT_EQ(loaded.count, 2);
+	EXPECT_EQ(loaded.numbers[0], 1); /* in its old place */
+	EXPECT_STREQ(loaded.sealed[0], "second");
+	EXPECT_EQ(loaded.revisions[0], UINT64_MAX);
+	EXPECT_EQ(store_delete_object(store, 1, row.uid), ERROR_OBJECT_HANDLE); /* other slot */
+	EXPECT_EQ(store_delete_object(store, 0, row.uid), ERROR_NONE);
+	EXPECT_EQ(store_delete_object(store, 0, row.uid), ERROR_OBJECT_HANDLE);
+	reopen();
+	load(0, false);
+	ASSERT_EQ(loaded.count, 1);
+	EXPECT_EQ(loaded.numbers[0], 2);
+	store_close(store);
+}
+
+TEST(all_or_none)
+{
+	struct store_row rows[3] = {make_row(0, 1, "a"), make_row(0, 2, "b"), make_row(0, 3, "c")};
+
+	open_store();
+	ASSERT_EQ(put_one(0, 1, "before"), ERROR_NONE);
+	rows[2].sealed = (struct wire_bytes){NULL, 0}; /* the table has no such rows */
+	EXPECT_EQ(store_put_objects(store, rows, 3), ERROR_STORE);
+	load(0, false);
+	ASSERT_EQ(loaded.count, 1);
+	EXPECT_STREQ(loaded.sealed[0], "before");
+	rows[2].sealed = base_bytes("c");
+	EXPECT_EQ(store_put_objects(store, rows, 3), ERROR_NONE);
+	load(0, false);
+	EXPECT_EQ(loaded.count, 3);
+	store_close(store);
+}
+
+/* A disk that takes no more: the error is told, and the store lives on when there is room. */
+TEST(failed_writes_lose_nothing)
+{
+	struct rlimit limit;
+	enum err err = ERROR_NONE;
+	uint32_t done = 0;
+
+	open_store();
+	ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = 256 * 1024;
+	signal(SIGXFSZ, SIG_IGN);
+	ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	while (!err && done < ROWS_MAX - 1) {
+		err = put_one(0, done + 1, "x");
+		done += !err;
+	}
+	limit.rlim_cur = limit.rlim_max;
+	ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	EXPECT_NE(err, ERROR_NONE);
+	EXPECT_EQ(put_one(0, done + 1, "x"), ERROR_NONE);
+	reopen();
+	load(0, false);
+	ASSERT_EQ(loaded.count, done + 1);
+	for (uint32_t i = 0; i <= done; i++)
+		ASSERT_EQ(loaded.numbers[i], i + 1);
+	store_close(store);
+}
+
+static struct store_token make_token(uint64_t slot_id)
+{
+	struct store_token token = {.slot_id = slot_id, .created = -5};
+
+	memset(token.label, 'L', sizeof(token.label));
+	memset(token.serial, 'S', sizeof(token.serial));
+	token.so = (struct store_pin){
+		.set = true, .iterations = 1ull << 40, .failures = 0x01020304, .must_change = true};
+	memset(token.so.salt, 1, sizeof(token.so.salt));
+	memset(token.so.wrapped_key, 2, sizeof(token.so.wrapped_key));
+	return token;
+}
+
+static enum err note_token(void *context, const struct store_token *token)
+{
+	struct store_token *tokens = context;
+
+	while (tokens->serial[0])
+		tokens++;
+	*tokens = *token;
+	return ERROR_NONE;
+}
+
+static void same_pin(const struct store_pin *a, const struct store_pin *b)
+{
+	EXPECT_EQ(a->set, b->set);
+	EXPECT_EQ(a->iterations, b->iterations);
+	EXPECT_EQ(a->failures, b->failures);
+	EXPECT_EQ(a->must_change, b->must_change);
+	EXPECT_MEMEQ(a->salt, b->salt, sizeof(a->salt));
+	EXPECT_MEMEQ(a->wrapped_key, b->wrapped_key, sizeof(a->wrapped_key));
+}
+
+TEST(tokens_come_back)
+{
+	struct store_token token = make_token(3), tokens[4] = {0};
+
+	open_store();
+	ASSERT_EQ(store_write_token(store, &token), ERROR_NONE);
+	token.slot_id = 1;
+	ASSERT_EQ(store_write_token(store, &token), ERROR_NONE);
+	token = make_token(3);
+	token.user = token.so;
+	token.user.failures = 9;
+	ASSERT_EQ(store_write_token(store, &token), ERROR_NONE);
+	reopen();
+	ASSERT_EQ(store_load_tokens(store, note_token, tokens), ERROR_NONE);
+	EXPECT_EQ(tokens[0].slot_id, 1);
+	EXPECT_FALSE(tokens[0].user.set);
+	EXPECT_EQ(tokens[1].slot_id, 3);
+	EXPECT_EQ(tokens[1].created, -5);
+	EXPECT_MEMEQ(tokens[1].label, token.label, sizeof(token.label));
+	EXPECT_MEMEQ(tokens[1].serial, token.serial, sizeof(token.serial));
+	same_pin(&tokens[1].so, &token.so);
+	same_pin(&tokens[1].user, &token.user);
+	EXPECT_EQ(tokens[2].serial[0], 0);
+	store_close(store);
+}
+
+TEST(reset_empties_one_slot)
+{
+	struct store_token token = make_token(0), tokens[4] = {0};
+	struct store_row row = make_row(0, 3, "private");
+
+	row.is_private = true;
+	open_store();
+	ASSERT_EQ(put_one(0, 1, "x"), ERROR_NONE);
+	ASSERT_EQ(put_one(1, 2, "x"), ERROR_NONE);
+	ASSERT_EQ(store_put_objects(store, &row, 1), ERROR_NONE);
+	ASSERT_EQ(store_reset_token(store, &token), ERROR_NONE);
+	reopen();
+	load(0, false);
+	EXPECT_EQ(loaded.count, 0);
+	load(0, true);
+	EXPECT_EQ(loaded.count, 0);
+	load(1, false);
+	EXPECT_EQ(loaded.count, 1);
+	ASSERT_EQ(store_load_tokens(store, note_token, tokens), ERROR_NONE);
+	EXPECT_EQ(tokens[0].serial[0], 'S');
+	store_close(store);
+}
+
+/* Changes the closed database behind the store's back. */
+static void run_sql(const char *sql)
+{
+	sqlite3 *database;
+
+	ASSERT_EQ(sqlite3_open(base_path("store/store.db"), &database), SQLITE_OK);
+	ASSERT_EQ(sqlite3_exec(database, sql, NULL, NULL, NULL), SQLITE_OK);
+	ASSERT_EQ(sqlite3_close(database), SQLITE_OK);
+}
+
+TEST(damaged_token_is_told)
+{
+	static const char *const damages[] = {
+		"UPDATE tokens SET so_pin = zeroblob(12)",
+		"UPDATE tokens SET user_pin = zeroblob(90)",
+		"UPDATE tokens SET label = zeroblob(31)",
+		"UPDATE tokens SET serial = zeroblob(17)",
+	};
+	struct store_token token = make_token(0), tokens[2];
+
+	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+		open_store();
+		ASSERT_EQ(store_write_token(store, &token), ERROR_NONE);
+		store_close(store);
+		run_sql(damages[i]);
+		open_store();
+		memset(tokens, 0, sizeof(tokens));
+		EXPECT_EQ(store_load_tokens(store, note_token, tokens), ERROR_STORE_CORRUPT);
+		store_close(store);
+	}
+}
+
+TEST(newer_format_is_refused)
+{
+	open_store();
+	store_close(store);
+	run_sql("PRAGMA user_version = 2");
+	EXPECT_EQ(try_open(), -1);
+	EXPECT_TRUE(base_error_has("written by a newer version"));
+	run_sql("PRAGMA user_version = 1");
+	EXPECT_EQ(try_open(), 0);
+	store_close(store);
+}
+
+TEST(no_database)
+{
+	open_store();
+	store_close(store);
+	base_write(base_path("store/store.db"), "this is no database, but long enough to be read",
+	           47, 0600);
+	EXPECT_EQ(try_open(), -1);
+	EXPECT_TRUE(base_error_has("not a database"));
+	ASSERT_EQ(unlink(base_path("store/store.db")), 0);
+	ASSERT_EQ(symlink("elsewhere", base_path("store/store.db")), 0);
+	EXPECT_EQ(try_open(), -1);
+	EXPECT_NE(access(base_path("store/elsewhere"), F_OK), 0);
+}
+
+static int end_of(pid_t child)
+{
+	int status = 0;
+
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+TEST(one_owner)
+{
+	char wanted[80];
+	pid_t child;
+
+	snprintf(wanted, sizeof(wanted), "Database is locked by pid %d;", (int)getpid());
+	open_store();
+	child = fork();
+	if (!child)
+		_exit(!try_open() ? 78 : base_error_has(wanted) ? 77 : 79);
+	EXPECT_EQ(end_of(child), 77);
+	EXPECT_EQ(put_one(0, 1, "x"), ERROR_NONE);
+	store_close(store);
+	child = fork();
+	if (!child)
+		_exit(try_open() ? 78 : 77);
+	EXPECT_EQ(end_of(child), 77);
+}
+
+/* Puts pairs without end and says so after each. */
+static void __attribute__((noreturn)) put_pairs(int pipe_end, uint32_t from)
+{
+	if (try_open())
+		_exit(78);
+	for (uint32_t number = from;; number += 2) {
+		struct store_row rows[2] = {make_row(0, number, "x"), make_row(0, number + 1, "x")};
+
+		if (store_put_objects(store, rows, 2) ||
+		    write(pipe_end, &number, sizeof(number)) != sizeof(number))
+			_exit(79);
+	}
+}
+
+/* The last number that a child acknowledged before it was killed. */
+static uint32_t kill_in_the_middle(uint32_t from, unsigned int after)
+{
+	uint32_t number, last = 0;
+	unsigned int seen = 0;
+	int ends[2];
+	pid_t child;
+
+	ASSERT_EQ(pipe(ends), 0);
+	child = fork();
+	if (!child)
+		put_pairs(ends[1], from);
+	close(ends[1]);
+	while (read(ends[0], &number, sizeof(number)) == sizeof(number)) {
+		last = number;
+		if (++seen == after)
+			kill(child, SIGKILL);
+	}
+	close(ends[0]);
+	EXPECT_EQ(end_of(child), -SIGKILL);
+	EXPECT_GE(seen, after);
+	return last;
+}
+
+TEST(acknowledged_rows_survive_sigkill)
+{
+	uint32_t next = 1;
+
+	for (unsigned int round = 0; round < 8; round++) {
+		uint32_t last = kill_in_the_middle(next, 3 + 7 * round);
+
+		open_store();
+		load(0, false);
+		ASSERT_GE(loaded.count, last + 1);
+		ASSERT_EQ(loaded.count % 2, 0);
+		for (uint32_t i = 0; i < loaded.count; i++)
+			ASSERT_EQ(loaded.numbers[i], i + 1);
+		next = loaded.count + 1;
+		store_close(store);
+	}
+}
+
+HARNESS_MAIN

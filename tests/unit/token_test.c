@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tokens: PINs with their counters and windows, logins, and objects that are kept, hidden, replaced
+ * and found, over a store that is closed and opened again.
+ */
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "base_fixture.h"
+#include "token.h"
+
+#define SO_PIN   base_bytes("so-pin-1")
+#define USER_PIN base_bytes("user-pin")
+#define WRONG    base_bytes("wrong-pin")
+#define SLOT     2u
+
+/* Never followed. */
+#define APPLICATION(n) ((const struct application *)(uintptr_t)(0x1000 * (n)))
+
+static const uint8_t device_key[CRYPTO_KEY_LEN] = {8, 6, 7, 5, 3, 0, 9};
+static struct config *config;
+static struct store *store;
+static struct token *token;
+static struct store_token stored;
+static bool is_stored;
+static unsigned int delay_ms;
+
+static enum err note_stored(void *context, const struct store_token *row)
+{
+	(void)context;
+	stored = *row;
+	is_stored = true;
+	return ERROR_NONE;
+}
+
+static void open_token(void)
+{
+	struct token_environment environment = {base_crypto, NULL, config, device_key};
+
+	ASSERT_EQ(store_open(&store, base_path("store"), base_error, sizeof(base_error)), 0);
+	environment.store = store;
+	is_stored = false;
+	ASSERT_EQ(store_load_tokens(store, note_stored, NULL), ERROR_NONE);
+	ASSERT_EQ(token_new(&token, SLOT, &environment, is_stored ? &stored : NULL), ERROR_NONE);
+}
+
+static void close_token(void)
+{
+	token_free(token);
+	store_close(store);
+}
+
+static void reopen(void)
+{
+	close_token();
+	open_token();
+}
+
+static void open_all(void)
+{
+	base_open_crypto();
+	config = config_defaults();
+	ASSERT_NOT_NULL(config);
+	config->security.pbkdf2_iterations = 100000;
+	open_token();
+}
+
+static void close_all(void)
+{
+	close_token();
+	config_free(config);
+	crypto_close(base_crypto);
+}
+
+static enum err login(enum token_user user, struct wire_bytes pin)
+{
+	delay_ms = 0;
+	return token_login(token, user, pin, &delay_ms);
+}
+
+/* The first answer that is not about the window, which is at most some hundred milliseconds. */
+static enum err login_after_window(enum token_user user, struct wire_bytes pin)
+{
+	enum err err;
+
+	while ((err = login(user, pin)) == ERROR_PIN_RATE_LIMITED)
+		;
+	return err;
+}
+
+static struct token_info info(void)
+{
+	struct token_info out;
+
+	token_info(token, &out);
+	return out;
+}
+
+static void initialize(void)
+{
+	ASSERT_EQ(token_initialize(token, SO_PIN, base_bytes("a label"), &delay_ms), ERROR_NONE);
+	ASSERT_EQ(login(TOKEN_SO, SO_PIN), ERROR_NONE);
+	ASSERT_EQ(token_init_pin(token, USER_PIN), ERROR_NONE);
+	token_logout(token);
+}
+
+static void open_initialized(void)
+{
+	open_all();
+	initialize();
+}
+
+/* ---- objects ---- */
+
+enum kind { SESSION = 0, TOKEN = 1, PRIVATE = 2 };
+
+static struct object *make(const char *label, unsigned int kind)
+{
+	attributes_auto set = {0};
+	struct object *object = NULL;
+
+	ASSERT_EQ(attributes_set_number(&set, CKA_CLASS, CKO_DATA), ERROR_NONE);
+	ASSERT_EQ(attributes_set_flag(&set, CKA_TOKEN, kind & TOKEN), ERROR_NONE);
+	ASSERT_EQ(attributes_set_flag(&set, CKA_PRIVATE, (kind & PRIVATE) != 0), ERROR_NONE);
+	ASSERT_EQ(attributes_set_bytes(&set, CKA_LABEL, label, strlen(label)), ERROR_NONE);
+	ASSERT_EQ(object_new(&set, &object), ERROR_NONE);
+	return object;
+}
+
+static uint32_t add(const char *label, unsigned int kind)
+{
+	object_auto object = make(label, kind);
+
+	if (!(kind & TOKEN))
+		object->application = APPLICATION(1);
+	ASSERT_EQ(token_add_objects(token, &object, 1), ERROR_NONE);
+	ASSERT_NE(object->handle, 0);
+	return object->handle;
+}
+
+/* How many objects with this label (NULL: any) application 1 sees; the handles in `handles`. */
+static size_t search(const char *label, uint32_t handles[64])
+{
+	attributes_auto set = {0};
+	struct wire_template template;
+	uint32_t *found = NULL;
+	size_t count = 0;
+
+	if (label)
+		ASSERT_EQ(attributes_set_bytes(&set, CKA_LABEL, label, strlen(label)), ERROR_NONE);
+	template = attributes_template(&set);
+	ASSERT_EQ(token_search(token, &template, APPLICATION(1), true, &found, &count), ERROR_NONE);
+	ASSERT_LE(count, 64);
+	if (handles && count)
+		memcpy(handles, found, count * sizeof(*found));
+	free(found);
+	return count;
+}
+
+static size_t seen(const char *label)
+{
+	return search(label, NULL);
+}
+
+/* ---- PINs ---- */
+
+TEST(fresh_token)
+{
+	struct token_info now;
+
+	open_all();
+	now = info();
+	EXPECT_EQ(token_slot_id(token), SLOT);
+	EXPECT_FALSE(now.initialized || now.user_pin_set);
+	EXPECT_EQ(now.label[0], ' ');
+	EXPECT_EQ(now.serial[0], ' ');
+	EXPECT_EQ(login(TOKEN_SO, SO_PIN), ERROR_TOKEN_NOT_RECOGNIZED);
+	EXPECT_EQ(login(TOKEN_USER, USER_PIN), ERROR_TOKEN_NOT_RECOGNIZED);
+	EXPECT_EQ(token_initialize(token, base_bytes("short"), base_bytes("x"), &delay_ms),
+	          ERROR_PIN_LENGTH);
+	EXPECT_FALSE(info().initialized);
+	close_all();
+}
+
+TEST(initialized_token)
+{
+	struct token_info now;
+
+	open_all();
+	ASSERT_EQ(token_initialize(token, SO_PIN, base_bytes("a label"), &delay_ms), ERROR_NONE);
+	EXPECT_EQ(login(TOKEN_USER, USER_PIN), ERROR_USER_PIN_NOT_SET);
+	EXPECT_EQ(token_init_pin(token, USER_PIN), ERROR_USER_NOT_LOGGED_IN);
+	ASSERT_EQ(login(TOKEN_SO, SO_PIN), ERROR_NONE);
+	EXPECT_EQ(token_init_pin(token, base_bytes("short")), ERROR_PIN_LENGTH);
+	ASSERT_EQ(token_init_pin(token, USER_PIN), ERROR_NONE);
+	token_logout(token);
+	for (int round = 0; round < 2; round++) {
+		now = info();
+		EXPECT_TRUE(now.initialized && now.user_pin_set);
+		EXPECT_MEMEQ(now.label, "a label                         ", STORE_LABEL_LEN);
+		EXPECT_EQ(strspn(now.serial, "0123456789abcdef") >= STORE_SERIAL_LEN, true);
+		EXPECT_EQ(now.pin_flags, 0);
+		EXPECT_EQ(login(TOKEN_USER, SO_PIN), ERROR_PIN_INCORRECT);
+		EXPECT_EQ(login_after_window(TOKEN_USER, USER_PIN), ERROR_NONE);
+		token_logout(token);
+		reopen();
+	}
+	close_all();
+}
+
+TEST(wrong_pins_open_windows)
+{
+	open_initialized();
+	EXPECT_EQ(login(TOKEN_USER, WRONG), ERROR_PIN_INCORRECT);
+	EXPECT_EQ(delay_ms, 100);
+	EXPECT_EQ(login(TOKEN_USER, USER_PIN), ERROR_PIN_RATE_LIMITED);
+	EXPECT_EQ(delay_ms, 0);
+	EXPECT_EQ(info().user_failures, 1); /* the refused one is not counted */
+	EXPECT_EQ(info().pin_flags, CKF_USER_PIN_COUNT_LOW);
+	EXPECT_EQ(login(TOKEN_SO, SO_PIN), ERROR_NONE); /* the SO has a window of its own */
+	token_logout(token);
+	EXPECT_EQ(login_after_window(TOKEN_USER, WRONG), ERROR_PIN_INCORRECT);
+	EXPECT_EQ(delay_ms, 200);
+	EXPECT_EQ(login_after_window(TOKEN_USER, USER_PIN), ERROR_NONE);
+	EXPECT_EQ(info().user_failures, 0);
+	EXPECT_EQ(info().pin_flags, 0);
+	EXPECT_EQ(login(TOKEN_USER, WRONG), ERROR_PIN_INCORRECT);
+	EXPECT_EQ(delay_ms, 100);
+	token_logout(token);
+	close_all();
+}
+
+TEST(locks_and_stays_locked)
+{
+	open_initialized();
+	config->security.max_failed_logins = 3;
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(login_after_window(TOKEN_USER, WRONG), ERROR_PIN_INCORRECT);
+	for (int round = 0; round < 2; round++) {
+		EXPECT_EQ(login(TOKEN_USER, USER_PIN), ERROR_PIN_LOCKED);
+		EXPECT_EQ(info().user_failures, 3);
+		EXPECT_EQ(info().pin_flags, CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_LOCKED);
+		reopen();
+	}
+	ASSERT_EQ(login(TOKEN_SO, SO_PIN), ERROR_NONE);
+	ASSERT_EQ(token_init_pin(token, USER_PIN), ERROR_NONE);
+	token_logout(token);
+	EXPECT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
+	close_all();
+}
+
+TEST(counters_survive_a_restart)
+{
+	open_initialized();
+	config->security.max_failed_logins = 3;
+	ASSERT_EQ(login(TOKEN_USER, WRONG), ERROR_PIN_INCORRECT);
+	ASSERT_EQ(login_after_window(TOKEN_USER, WRONG), ERROR_PIN_INCORRECT);
+	ASSERT_EQ(login(TOKEN_SO, WRONG), ERROR_PIN_INCORRECT);
+	reopen();
+	EXPECT_EQ(info().user_failures, 2);
+	EXPECT_EQ(info().so_failures, 1);
+	EXPECT_EQ(info().pin_flags,
+	          CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY | CKF_SO_PIN_COUNT_LOW);
+	EXPECT_EQ(login(TOKEN_USER, USER_PIN), ERROR_PIN_RATE_LIMITED); /* the window, too */
+	EXPECT_EQ(login_after_window(TOKEN_USER, USER_PIN), ERROR_NONE);
+	token_logout(token);
+	reopen();
+	EXPECT_EQ(info().user_failures, 0);
+	EXPECT_EQ(info().so_failures, 1);
+	close_all();
+}
+
+TEST(verifying_is_no_login)
+{
+	open_initialized();
+	EXPECT_EQ(token_verify_pin(token, TOKEN_USER, USER_PIN, &delay_ms), ERROR_NONE);
+	EXPECT_EQ(token_init_pin(token, USER_PIN), ERROR_USER_NOT_LOGGED_IN);
+	EXPECT_EQ(token_verify_pin(token, TOKEN_USER, WRONG, &delay_ms), ERROR_PIN_INCORRECT);
+	EXPECT_EQ(info().user_failures, 1);
+	close_all();
+}
+
+TEST(new_pins_keep_objects)
+{
+	struct wire_bytes second = base_bytes("second-pin"), third = base_bytes("third-pin");
+
+	open_initialized();
+	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
+	add("secret", TOKEN | PRIVATE);
+	add("known", TOKEN);
+	EXPECT_EQ(token_set_pin(token, TOKEN_USER, USER_PIN, base_bytes("x"), &delay_ms),
+	          ERROR_PIN_LENGTH);
+	ASSERT_EQ(token_set_pin(token, TOKEN_USER, USER_PIN, second, &delay_ms), ERROR_NONE);
+	EXPECT_EQ(token_set_pin(token, TOKEN_USER, USER_PIN, third, &delay_ms),
+	          ERROR_PIN_INCORRECT);
+	token_logout(token);
+	reopen();
+	ASSERT_EQ(login_after_window(TOKEN_USER, second), ERROR_NONE);
+	EXPECT_EQ(seen("secret"), 1);
+	token_logout(token);
+	ASSERT_EQ(login(TOKEN_SO, SO_PIN), ERROR_NONE);
+	ASSERT_EQ(token_init_pin(token, third), ERROR_NONE);
+	ASSERT_EQ(token_set_pin(token, TOKEN_SO, SO_PIN, second, &delay_ms), ERROR_NONE);
+	token_logout(token);
+	reopen();
+	ASSERT_EQ(login(TOKEN_SO, second), ERROR_NONE);
+	token_logout(token);
+	ASSERT_EQ(login(TOKEN_USER, third), ERROR_NONE);
+	EXPECT_EQ(seen("secret"), 1);
+	EXPECT_EQ(seen("known"), 1);
+	close_all();
+}
+
+TEST(initializing_again_destroys)
+{
+	open_initialized();
+	add("known", TOKEN);
+	EXPECT_EQ(token_initialize(token, WRONG, base_bytes("new"), &delay_ms),
+	          ERROR_PIN_INCORRECT);
+	EXPECT_EQ(info().so_failures, 1);
+	EXPECT_EQ(seen("known"), 1);
+	while (token_initialize(token, SO_PIN, base_bytes("new"), &delay_ms) ==
+	       ERROR_PIN_RATE_LIMITED)
+		;
+	for (int round = 0; round < 2; round++) {
+		EXPECT_MEMEQ(info().label, "new ", 4);
+		EXPECT_FALSE(info().user_pin_set);
+		EXPECT_EQ(info().so_failures, 0);
+		EXPECT_EQ(seen(NULL), 0);
+		reopen();
+	}
+	close_all();
+}
+
+/* ---- objects ---- */
+
+TEST(private_objects_go_with_the_last_logout)
+{
+	object_auto refused = NULL;
+	uint32_t handle;
+
+	open_initialized();
+	refused = make("refused", TOKEN | PRIVATE);
+	EXPECT_EQ(token_add_objects(token, &refused, 1), ERROR_USER_NOT_LOGGED_IN);
+	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
+	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
+	handle = add("secret", TOKEN | PRIVATE);
+	add("known", TOKEN);
+	EXPECT_NULL(token_find(token, handle, APPLICATION(1), false));
+	token_logout(token);
+	EXPECT_EQ(seen("secret"), 1);
+	token_logout(token);
+	EXPECT_EQ(seen("secret"), 0);
+	EXPECT_EQ(seen("known"), 1);
+	EXPECT_NULL(token_find(token, handle, APPLICATION(1), true));
+	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
+	EXPECT_EQ(seen("secret"), 1);
+	token_logout(token);
+	reopen();
+	EXPECT_EQ(seen(NULL), 1);
+	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
+	EXPECT_EQ(seen(NULL), 2);
+	close_all();
+}
+
+TEST(session_objects)
+{
+	object_auto other = NULL;
+	uint32_t handle;
+
+	open_initialized();
+	handle = add("mine", SESSION);
+	add("mine, private", SESSION | PRIVATE);
+	other = make("other", SESSION);
+	other->application = APPLICATION(2);
+	other->session_handle = 7;
+	ASSERT_EQ(token_add_objects(token, &other, 1), ERROR_NONE);
+	EXPECT_EQ(seen(NULL), 2);
+	EXPECT_NULL(token_find(token, handle, APPLICATION(2), true));
+	token_drop_private_session_objects(token, APPLICATION(1));
+	EXPECT_EQ(seen(NULL), 1);
+	token_drop_session_objects(token, APPLICATION(2), 8);
+	EXPECT_EQ(info().object_count, 2);
+	token_drop_session_objects(token, APPLICATION(2), 7);
+	token_drop_session_objects(token, APPLICATION(1), 0);
+	EXPECT_EQ(info().object_count, 0);
+	close_all();
+}
+
+TEST(replace_and_remove)
+{
+	object_auto first = NULL;
+	object_auto second = NULL;
+	object_auto third = NULL;
+
+	open_initialized();
+	first = make("first", TOKEN);
+	second = make("second", TOKEN);
+	third = make("third", TOKEN);
+	ASSERT_EQ(token_add_objects(token, &first, 1), ERROR_NONE);
+	ASSERT_EQ(token_replace_object(token, first, second), ERROR_NONE);
+	EXPECT_EQ(second->handle, first->handle);
+	EXPECT_EQ(second->revision, first->revision + 1);
+	EXPECT_MEMEQ(second->uid, first->uid, OBJECT_UID_LEN);
+	EXPECT_EQ(token_replace_object(token, first, third), ERROR_OBJECT_HANDLE);
+	for (int round = 0; round < 2; round++) {
+		EXPECT_EQ(seen("first"), 0);
+		EXPECT_EQ(seen("second"), 1);
+		EXPECT_EQ(seen("third"), 0);
+		if (!round)
+			reopen();
+	}
+	EXPECT_EQ(token_remove_object(token, second), ERROR_NONE);
+	EXPECT_EQ(token_remove_object(token, second), ERROR_OBJECT_HANDLE);
+	reopen();
+	EXPECT_EQ(seen(NULL), 0);
+	close_all();
+}
+
+TEST(oldest_first)
+{
+	uint32_t added[40], found[64];
+
+	open_initialized();
+	for (uint32_t i = 0; i < 40; i++)
+		added[i] = add(i % 2 ? "odd" : "even", i % 3 ? SESSION : TOKEN);
+	ASSERT_EQ(search(NULL, found), 40);
+	EXPECT_MEMEQ(found, added, sizeof(added));
+	ASSERT_EQ(search("odd", found), 20);
+	for (uint32_t i = 0; i < 20; i++)
+		EXPECT_EQ(found[i], added[2 * i + 1]);
+	close_all();
+}
+
+static int count_rows(void)
+{
+	sqlite3_stmt *statement;
+	sqlite3 *database;
+	int count;
+
+	ASSERT_EQ(sqlite3_open(base_path("store/store.db"), &database), SQLITE_OK);
+	ASSERT_EQ(
+		sqlite3_prepare_v2(database, "SELECT count(*) FROM objects", -1, &statement, NULL),
+		SQLITE_OK);
+	ASSERT_EQ(sqlite3_step(statement), SQLITE_ROW);
+	count = sqlite3_column_int(statement, 0);
+	sqlite3_finalize(statement);
+	sqlite3_close(database);
+	return count;
+}
+
+static void run_sql(const char *sql)
+{
+	sqlite3 *database;
+
+	ASSERT_EQ(sqlite3_open(base_path("store/store.db"), &database), SQLITE_OK);
+	ASSERT_EQ(sqlite3_exec(database, sql, NULL, NULL, NULL), SQLITE_OK);
+	EXPECT_EQ(sqlite3_changes(database), 1);
+	sqlite3_close(database);
+}
+
+/* Rows 1 to 4 are public, each damaged in a way of its own; the fifth is whole. */
+TEST(damaged_rows_are_kept_but_not_shown)
+{
+	static const char *const damages[] = {
+		"UPDATE objects SET sealed = zeroblob(length(sealed)) WHERE number = 1",
+		"UPDATE objects SET revision = revision + 1 WHERE number = 2",
+		"UPDATE objects SET uid = zeroblob(16) WHERE number = 3",
+		"UPDATE objects SET sealed = zeroblob(5) WHERE number = 4",
+		"UPDATE objects SET private = 0 WHERE number = 6",
+	};
+
+	open_initialized();
+	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
+	for (int i = 0; i < 5; i++)
+		add(i < 4 ? "damaged" : "whole", TOKEN);
+	add("damaged", TOKEN | PRIVATE);
+	add("whole", TOKEN | PRIVATE);
+	token_logout(token);
+	close_token();
+	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++)
+		run_sql(damages[i]);
+	open_token();
+	EXPECT_EQ(seen(NULL), 1);
+	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
+	EXPECT_EQ(seen("whole"), 2);
+	EXPECT_EQ(seen("damaged"), 0);
+	token_logout(token);
+	close_token();
+	EXPECT_EQ(count_rows(), 7);
+	open_token();
+	close_all();
+}
+
+/* Adds, finds and removes; every eighth object is a token object. */
+static void *churn(void *context)
+{
+	for (int i = 0; i < 200; i++) {
+		uint32_t handle = add(context, i % 8 ? SESSION : TOKEN);
+		object_auto object = token_find(token, handle, APPLICATION(1), false);
+
+		ASSERT_NOT_NULL(object);
+		EXPECT_EQ(object->handle, handle);
+		EXPECT_GE(seen(context), 1);
+		ASSERT_EQ(token_remove_object(token, object), ERROR_NONE);
+		EXPECT_EQ(token_remove_object(token, object), ERROR_OBJECT_HANDLE);
+		EXPECT_NULL(token_find(token, handle, APPLICATION(1), false));
+	}
+	return NULL;
+}
+
+TEST(threads)
+{
+	static const char *const labels[] = {"one", "two", "three", "four"};
+	pthread_t threads[4];
+
+	open_initialized();
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(pthread_create(&threads[i], NULL, churn, (void *)(uintptr_t)labels[i]),
+		          0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_EQ(info().object_count, 0);
+	reopen();
+	EXPECT_EQ(seen(NULL), 0);
+	close_all();
+}
+
+HARNESS_MAIN

@@ -46,12 +46,16 @@ struct drbg {
 	_Atomic uint64_t additional_generation;
 	_Atomic uint64_t generation; /* instances with another number reseed first */
 	_Atomic uint64_t requests, reseeds, failures;
+	_Atomic bool failed;
 	volatile uint8_t
 		*same_process; /* a page that a fork wipes: 1 in the process that made it */
 };
 
+/* The first failure is the one that counts: those after it follow from it. */
 static void fail(struct drbg *drbg, const char *why)
 {
+	if (atomic_exchange(&drbg->failed, true))
+		return;
 	atomic_fetch_add(&drbg->failures, 1);
 	log_error("drbg: health test failed: %s", why);
 	state_fail(drbg->state, "drbg: health test failed: %s", why);
@@ -106,14 +110,15 @@ static int seed_uninstantiate(void *context)
 
 static int read_source(struct drbg *drbg, unsigned char *out, size_t len)
 {
-	bool healthy;
+	const char *failure = NULL;
 
 	pthread_mutex_lock(&drbg->lock);
-	healthy = entropy_get(&drbg->source, out, len);
+	if (!entropy_check(&drbg->source) || !entropy_get(&drbg->source, out, len))
+		failure = drbg->source.failure;
 	pthread_mutex_unlock(&drbg->lock);
-	if (!healthy)
-		fail(drbg, drbg->source.failure);
-	return healthy;
+	if (failure)
+		fail(drbg, failure);
+	return !failure;
 }
 
 static int seed_generate(void *context, unsigned char *out, size_t len, unsigned int strength,
@@ -158,6 +163,8 @@ static size_t seed_get(void *context, unsigned char **out, int entropy_bits, siz
 	*out = OPENSSL_malloc(len);
 	if (!*out)
 		return 0;
+	/* Counted here, since OpenSSL's DRBG reseeds by itself at its interval. */
+	atomic_fetch_add(&seed->drbg->reseeds, 1);
 	if (read_source(seed->drbg, *out, len))
 		return len;
 	OPENSSL_clear_free(*out, len);
@@ -294,13 +301,11 @@ static int instance_instantiate(void *context, unsigned int strength, int predic
 	(void)parameters;
 	instance->generation = atomic_load(&instance->drbg->generation);
 	instance->additional_generation = atomic_load(&instance->drbg->additional_generation);
-	atomic_fetch_add(&instance->drbg->reseeds, 1);
 	if (EVP_RAND_instantiate(instance->seed, STRENGTH, 0, NULL, 0, NULL) &&
 	    EVP_RAND_instantiate(instance->inner, strength, prediction_resistance, text, text_len,
 	                         inner))
 		return 1;
-	fail(instance->drbg,
-	     instance->drbg->source.failure ? instance->drbg->source.failure : "instantiation");
+	fail(instance->drbg, "instantiation");
 	return 0;
 }
 
@@ -323,11 +328,10 @@ static int reseed(struct instance *instance, int prediction_resistance)
 	len = drbg->additional_len;
 	memcpy(additional, drbg->additional, len);
 	pthread_mutex_unlock(&drbg->lock);
-	atomic_fetch_add(&drbg->reseeds, 1);
 	done = EVP_RAND_reseed(instance->inner, prediction_resistance, NULL, 0, additional, len);
 	wire_wipe(additional, sizeof(additional));
 	if (!done)
-		fail(drbg, drbg->source.failure ? drbg->source.failure : "reseed");
+		fail(drbg, "reseed");
 	return done;
 }
 
@@ -366,7 +370,8 @@ static int may_generate(struct instance *instance)
 		fail(instance->drbg, "the process was forked");
 		return 0;
 	}
-	return state_get(instance->drbg->state) != STATE_ERROR;
+	return !atomic_load(&instance->drbg->failed) &&
+	       state_get(instance->drbg->state) != STATE_ERROR;
 }
 
 static int instance_generate(void *context, unsigned char *out, size_t len, unsigned int strength,
@@ -380,8 +385,7 @@ static int instance_generate(void *context, unsigned char *out, size_t len, unsi
 		return 0;
 	if (!EVP_RAND_generate(instance->inner, out, len, strength, prediction_resistance,
 	                       additional, additional_len)) {
-		fail(instance->drbg,
-		     instance->drbg->source.failure ? instance->drbg->source.failure : "generate");
+		fail(instance->drbg, "generate");
 		return 0;
 	}
 	if (differs_from_last(instance, out, len))
@@ -396,7 +400,6 @@ static int instance_reseed(void *context, int prediction_resistance, const unsig
 {
 	struct instance *instance = context;
 
-	atomic_fetch_add(&instance->drbg->reseeds, 1);
 	return EVP_RAND_reseed(instance->inner, prediction_resistance, entropy, entropy_len,
 	                       additional, additional_len);
 }

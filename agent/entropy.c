@@ -91,13 +91,17 @@ bool entropy_get(struct entropy *entropy, uint8_t *octets, size_t len)
 	return !entropy->failed;
 }
 
-bool entropy_start(struct entropy *entropy)
+bool entropy_check(struct entropy *entropy)
 {
 	uint8_t samples[ENTROPY_STARTUP_SAMPLES];
-	bool healthy;
+	bool healthy = entropy_get(entropy, samples, sizeof(samples));
 
-	*entropy = (struct entropy){0};
-	healthy = entropy_get(entropy, samples, sizeof(samples));
 	wire_wipe(samples, sizeof(samples));
 	return healthy;
+}
+
+bool entropy_start(struct entropy *entropy)
+{
+	*entropy = (struct entropy){0};
+	return entropy_check(entropy);
 }

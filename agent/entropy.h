@@ -42,6 +42,9 @@ struct entropy {
 const char *entropy_test(struct entropy_tests *tests, const uint8_t *samples, size_t count);
 /* Begins, with the start-up test. False when it failed. */
 bool entropy_start(struct entropy *entropy);
+/* The same 1024 samples more, on top of the running tests: before each seeding. False, for good,
+ * when they failed. */
+bool entropy_check(struct entropy *entropy);
 /* Fills `octets` with tested samples. False, for good, when the source failed; the octets are then
  * wiped. */
 bool entropy_get(struct entropy *entropy, uint8_t *octets, size_t len);

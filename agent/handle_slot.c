@@ -153,9 +153,7 @@ enum err handle_get_mechanism_info(struct call *call,
 		return ERROR_MECHANISM;
 	reply->min_key_size = mechanism->min_key;
 	reply->max_key_size = mechanism->max_key;
-	/* CKF_HW: by the device, that is the agent, and not by the library in the caller's process;
-	 * pkcs11-tool --test signs only with such mechanisms. */
-	reply->flags = mechanism->functions | mechanism->ec_flags | CKF_HW;
+	reply->flags = mechanism->functions | mechanism->ec_flags;
 	return ERROR_NONE;
 }
 

@@ -184,7 +184,7 @@ struct object_table *object_table_new(uint64_t seed)
 
 	if (!table)
 		return NULL;
-	table->seed = seed | 1;
+	table->seed = mix(seed, 0x2545f4914f6cdd1du) | 1;
 	table->head_count = HEADS_INITIAL;
 	if (make_heads(table->heads, HEADS_INITIAL))
 		return table;

@@ -21,8 +21,7 @@ void object_table_free(struct object_table *table);
 enum err object_table_insert(struct object_table *table, struct object *object) MUST_CHECK;
 /* Drops the table's reference. False when there is no such handle. */
 bool object_table_remove(struct object_table *table, uint32_t handle);
-/* The successor has the same handle. False when it is not there. ERROR_MEMORY leaves the table as
- * it was. */
+/* The successor has the same handle. ERROR_OBJECT_HANDLE when it is not there. */
 enum err object_table_replace(struct object_table *table, struct object *successor) MUST_CHECK;
 /* Borrowed, or NULL. */
 struct object *object_table_find(const struct object_table *table, uint32_t handle);

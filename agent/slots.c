@@ -28,18 +28,13 @@
 #define BULK_LEN        262144u /* four control frames */
 #define BATCH_LEN       16384u  /* octets moved between a thread and the pool at once */
 #define BATCH_MAX       32u
+#define USED_SLACK      65536 /* octets by which a thread's count may run ahead of the total */
 #define MARK_USED       0x534c4f54u
 #define MARK_FREE       0x46524545u
 
-/* Block sizes, header included. Larger allocations have a chunk of their own. */
-static const uint32_t class_lens[] = {
-	48,   64,    80,    96,    112,   128,   160,   192,    224,    256,    320,
-	384,  512,   640,   768,   1024,  1280,  1536,  2048,   3072,   4096,   6144,
-	8192, 12288, 16384, 24576, 32768, 49152, 65536, 131072, 262144, 524288, 1048576,
-};
-
-#define CLASS_COUNT (sizeof(class_lens) / sizeof(class_lens[0]))
-#define CLASS_NONE  CLASS_COUNT /* a chunk of its own */
+/* A block for so many octets. Buffers come in powers of two: with the header inside the size they
+ * would all take the next larger class. */
+#define BLOCK(len) ((len) + (uint32_t)sizeof(struct header))
 
 struct header {
 	uint32_t mark;
@@ -48,6 +43,19 @@ struct header {
 };
 
 _Static_assert(sizeof(struct header) == 16, "blocks are 16-byte aligned");
+
+/* Block sizes. Larger allocations have a chunk of their own. */
+static const uint32_t class_lens[] = {
+	BLOCK(32),    BLOCK(48),     BLOCK(64),     BLOCK(80),     BLOCK(96),      BLOCK(112),
+	BLOCK(128),   BLOCK(160),    BLOCK(192),    BLOCK(224),    BLOCK(256),     BLOCK(320),
+	BLOCK(384),   BLOCK(512),    BLOCK(640),    BLOCK(768),    BLOCK(1024),    BLOCK(1280),
+	BLOCK(1536),  BLOCK(2048),   BLOCK(3072),   BLOCK(4096),   BLOCK(6144),    BLOCK(8192),
+	BLOCK(12288), BLOCK(16384),  BLOCK(24576),  BLOCK(32768),  BLOCK(49152),   BLOCK(65536),
+	BLOCK(98304), BLOCK(131072), BLOCK(262144), BLOCK(524288), BLOCK(1048576),
+};
+
+#define CLASS_COUNT (sizeof(class_lens) / sizeof(class_lens[0]))
+#define CLASS_NONE  CLASS_COUNT /* a chunk of its own */
 
 /* A free block: the link lies where the caller's octets were. */
 struct block {
@@ -69,12 +77,14 @@ struct list {
 /* What a thread keeps. */
 struct cache {
 	struct list lists[CLASS_COUNT];
+	int64_t used_len; /* not yet in the total: a shared counter would cost more than the rest */
 	bool registered;
 };
 
 struct pool {
 	pthread_mutex_t lock;
 	pthread_key_t key;
+	bool opened;
 	enum slots_backend wish;
 	size_t next_chunk_len;
 	uint8_t *at, *end; /* what is left of the youngest chunk */
@@ -117,55 +127,77 @@ static bool wanted(const struct slots_backend_row *row)
 	return pool.wish == SLOTS_AUTO || row->backend >= pool.wish;
 }
 
-static uint8_t *map_chunk(size_t len)
+static uint8_t *add_chunk(const struct slots_backend_row *row, uint8_t *memory, size_t len)
 {
-	int error = 0;
+	if (!pool.chunk_count)
+		pool.backend = row->backend;
+	pool.chunks[pool.chunk_count++] = (struct chunk){memory, len, row->locked};
+	*(row->locked ? &pool.locked_len : &pool.unlocked_len) += len;
+	return memory;
+}
 
-	if (pool.chunk_count == CHUNKS_MAX)
-		return NULL;
-	for (unsigned int i = 0; i < SLOTS_BACKEND_COUNT; i++) {
+/* From the best backend that locks, or from the one that does not; NULL with errno. */
+static uint8_t *map_chunk(size_t len, bool locked)
+{
+	errno = ENOMEM;
+	for (unsigned int i = 0; i < SLOTS_BACKEND_COUNT && pool.chunk_count < CHUNKS_MAX; i++) {
 		const struct slots_backend_row *row = &slots_backends[i];
-		uint8_t *memory = wanted(row) ? row->map(len) : NULL;
+		uint8_t *memory = row->locked == locked && wanted(row) ? row->map(len) : NULL;
 
-		if (!memory) {
-			error = errno;
-			continue;
-		}
-		if (!row->locked)
-			warn_unlocked(error);
-		if (!pool.chunk_count)
-			pool.backend = row->backend;
-		pool.chunks[pool.chunk_count++] = (struct chunk){memory, len, row->locked};
-		*(row->locked ? &pool.locked_len : &pool.unlocked_len) += len;
-		return memory;
+		if (memory)
+			return add_chunk(row, memory, len);
 	}
 	return NULL;
 }
 
-static void unmap_chunk(uint8_t *start)
+static uint8_t *map_unlocked_chunk(size_t len)
+{
+	int error = errno;
+	uint8_t *memory = map_chunk(len, false);
+
+	if (memory)
+		warn_unlocked(error);
+	return memory;
+}
+
+/* Out of the table; unmapping it is left to the caller, who can let go of the lock first. */
+static struct chunk take_chunk(const uint8_t *start)
 {
 	for (uint32_t i = 0; i < pool.chunk_count; i++) {
-		struct chunk *chunk = &pool.chunks[i];
+		struct chunk chunk = pool.chunks[i];
 
-		if (chunk->start != start)
+		if (chunk.start != start)
 			continue;
-		*(chunk->locked ? &pool.locked_len : &pool.unlocked_len) -= chunk->len;
-		munmap(chunk->start, chunk->len);
-		*chunk = pool.chunks[--pool.chunk_count];
-		return;
+		*(chunk.locked ? &pool.locked_len : &pool.unlocked_len) -= chunk.len;
+		pool.chunks[i] = pool.chunks[--pool.chunk_count];
+		return chunk;
 	}
 	corrupted();
 }
 
-static bool grow(void)
+static size_t whole_pages(size_t len)
 {
-	uint8_t *memory = map_chunk(pool.next_chunk_len);
+	return (len + PAGE_LEN - 1) / PAGE_LEN * PAGE_LEN;
+}
 
+/* Near RLIMIT_MEMLOCK a small chunk that is locked is better than a large one that is not. */
+static bool grow(size_t needed_len)
+{
+	size_t least = needed_len > FIRST_CHUNK_LEN ? whole_pages(needed_len) : FIRST_CHUNK_LEN;
+	size_t len = least > pool.next_chunk_len ? least : pool.next_chunk_len;
+	uint8_t *memory = map_chunk(len, true);
+
+	if (!memory && len > least) {
+		memory = map_chunk(least, true);
+		len = memory ? least : len;
+	}
+	if (!memory)
+		memory = map_unlocked_chunk(len);
 	if (!memory)
 		return false;
 	pool.at = memory;
-	pool.end = memory + pool.next_chunk_len;
-	if (pool.next_chunk_len < LAST_CHUNK_LEN)
+	pool.end = memory + len;
+	if (len == pool.next_chunk_len && len < LAST_CHUNK_LEN)
 		pool.next_chunk_len *= 2;
 	return true;
 }
@@ -174,7 +206,7 @@ static struct block *carve(uint32_t class)
 {
 	struct block *block;
 
-	if ((size_t)(pool.end - pool.at) < class_lens[class] && !grow())
+	if ((size_t)(pool.end - pool.at) < class_lens[class] && !grow(class_lens[class]))
 		return NULL;
 	block = (struct block *)(void *)pool.at;
 	pool.at += class_lens[class];
@@ -212,6 +244,19 @@ static uint32_t batch_count(uint32_t class)
 	return count < BATCH_MAX ? count : BATCH_MAX;
 }
 
+static void settle_used(void)
+{
+	atomic_fetch_add_explicit(&used_len, cache.used_len, memory_order_relaxed);
+	cache.used_len = 0;
+}
+
+static void count_used(int64_t change)
+{
+	cache.used_len += change;
+	if (cache.used_len > USED_SLACK || cache.used_len < -USED_SLACK)
+		settle_used();
+}
+
 /* Gives up to `count` blocks of the thread's back to the pool. */
 static void give_back(uint32_t class, uint32_t count)
 {
@@ -227,6 +272,7 @@ static void on_thread_exit(void *unused)
 {
 	(void)unused;
 	cache.registered = false;
+	settle_used();
 	for (uint32_t class = 0; class < CLASS_COUNT; class ++)
 		give_back(class, cache.lists[class].count);
 }
@@ -243,6 +289,8 @@ static void refill(uint32_t class)
 {
 	uint32_t count = batch_count(class);
 
+	if (!pool.opened)
+		return;
 	register_thread();
 	pthread_mutex_lock(&pool.lock);
 	while (count--) {
@@ -275,30 +323,33 @@ static uint32_t class_for(size_t total_len)
 	return search_class(total_len);
 }
 
-static size_t own_chunk_len(size_t total_len)
-{
-	return (total_len + PAGE_LEN - 1) / PAGE_LEN * PAGE_LEN;
-}
-
 static struct block *allocate_own_chunk(size_t total_len)
 {
-	struct block *block;
+	size_t len = whole_pages(total_len);
+	struct block *block = NULL;
 
-	if (total_len > SIZE_MAX - PAGE_LEN)
+	if (len < total_len || !pool.opened)
 		return NULL;
 	pthread_mutex_lock(&pool.lock);
-	block = (struct block *)(void *)map_chunk(own_chunk_len(total_len));
+	block = (struct block *)(void *)map_chunk(len, true);
+	if (!block)
+		block = (struct block *)(void *)map_unlocked_chunk(len);
 	pthread_mutex_unlock(&pool.lock);
 	if (block)
-		block->header.class = CLASS_NONE;
+		block->header = (struct header){MARK_FREE, CLASS_NONE, 0};
 	return block;
 }
 
 static struct block *allocate_block(uint32_t class)
 {
+	struct block *block;
+
 	if (!cache.lists[class].first)
 		refill(class);
-	return pop(&cache.lists[class]);
+	block = pop(&cache.lists[class]);
+	if (block && (block->header.mark != MARK_FREE || block->header.class != class))
+		corrupted();
+	return block;
 }
 
 void *slots_allocate(size_t len)
@@ -315,17 +366,41 @@ void *slots_allocate(size_t len)
 		return NULL;
 	block->header.mark = MARK_USED;
 	block->header.len = len;
-	atomic_fetch_add_explicit(&used_len, (int64_t)len, memory_order_relaxed);
+	count_used((int64_t)len);
 	return (uint8_t *)block + sizeof(struct header);
+}
+
+/* Octets the block can hold. A block with a chunk of its own is checked against that. */
+static size_t room(const struct block *block)
+{
+	if (block->header.class == CLASS_NONE)
+		return whole_pages(block->header.len + sizeof(struct header)) -
+		       sizeof(struct header);
+	return class_lens[block->header.class] - sizeof(struct header);
 }
 
 static struct block *block_of(void *memory)
 {
 	struct block *block = (struct block *)(void *)((uint8_t *)memory - sizeof(struct header));
 
-	if (block->header.mark != MARK_USED || block->header.class > CLASS_NONE)
+	if (block->header.mark != MARK_USED || block->header.class > CLASS_NONE ||
+	    block->header.len > room(block))
 		corrupted();
 	return block;
+}
+
+static void release_own_chunk(struct block *block)
+{
+	struct chunk chunk;
+
+	pthread_mutex_lock(&pool.lock);
+	chunk = take_chunk((const uint8_t *)block);
+	pthread_mutex_unlock(&pool.lock);
+	if (block->header.len > chunk.len - sizeof(struct header))
+		corrupted();
+	count_used(-(int64_t)block->header.len);
+	wire_wipe((uint8_t *)block + sizeof(struct header), block->header.len);
+	munmap(chunk.start, chunk.len);
 }
 
 void slots_release(void *memory)
@@ -337,36 +412,24 @@ void slots_release(void *memory)
 		return;
 	block = block_of(memory);
 	class = block->header.class;
-	atomic_fetch_sub_explicit(&used_len, (int64_t)block->header.len, memory_order_relaxed);
-	wire_wipe(memory, block->header.len);
-	block->header.mark = MARK_FREE;
 	if (class == CLASS_NONE) {
-		pthread_mutex_lock(&pool.lock);
-		unmap_chunk((uint8_t *)block);
-		pthread_mutex_unlock(&pool.lock);
+		release_own_chunk(block);
 		return;
 	}
+	count_used(-(int64_t)block->header.len);
+	wire_wipe(memory, block->header.len);
+	block->header.mark = MARK_FREE;
 	push(&cache.lists[class], block);
 	if (cache.lists[class].count > 2 * batch_count(class))
 		give_back(class, batch_count(class));
 	register_thread();
 }
 
-/* Octets the block can hold. */
-static size_t room(const struct block *block)
-{
-	if (block->header.class == CLASS_NONE)
-		return own_chunk_len(block->header.len + sizeof(struct header)) -
-		       sizeof(struct header);
-	return class_lens[block->header.class] - sizeof(struct header);
-}
-
 static void *resize_in_place(struct block *block, void *memory, size_t len)
 {
 	if (len < block->header.len)
 		wire_wipe((uint8_t *)memory + len, block->header.len - len);
-	atomic_fetch_add_explicit(&used_len, (int64_t)len - (int64_t)block->header.len,
-	                          memory_order_relaxed);
+	count_used((int64_t)len - (int64_t)block->header.len);
 	block->header.len = len;
 	return memory;
 }
@@ -458,8 +521,10 @@ static void fill_classes(void)
 		pool.class_of[unit] = (uint8_t)search_class(unit * 16);
 }
 
-int slots_open(enum slots_backend wish, char *error, size_t error_len)
+/* Maps the first chunk, which is what tells the backend. */
+static int open_pool(enum slots_backend wish, char *error, size_t error_len)
 {
+	int failed;
 	bool got;
 
 	pool.wish = wish;
@@ -469,30 +534,47 @@ int slots_open(enum slots_backend wish, char *error, size_t error_len)
 		pool.wish = SLOTS_UNLOCKED;
 #endif
 	fill_classes();
-	if (pthread_key_create(&pool.key, on_thread_exit)) {
-		snprintf(error, error_len, "cannot make locked memory: %s", strerror(errno));
+	failed = pthread_key_create(&pool.key, on_thread_exit);
+	if (failed) {
+		snprintf(error, error_len, "cannot make locked memory: %s", strerror(failed));
 		return -1;
 	}
 	pthread_mutex_lock(&pool.lock);
-	errno = 0;
-	got = grow();
+	pool.opened = true;
+	got = grow(1);
 	pthread_mutex_unlock(&pool.lock);
 	if (!got || (wish != SLOTS_AUTO && pool.backend != wish && pool.wish == wish)) {
 		snprintf(error, error_len,
 		         "[security].locked_memory = \"%s\" cannot be had here: %s; use \"auto\" "
 		         "or provide it",
 		         slots_backend_name(wish), strerror(errno));
+		slots_close();
 		return -1;
 	}
+	return 0;
+}
+
+int slots_open(enum slots_backend wish, char *error, size_t error_len)
+{
+	if (pool.opened) {
+		snprintf(error, error_len, "locked memory is open already");
+		return -1;
+	}
+	if (open_pool(wish, error, error_len))
+		return -1;
 	if (CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free))
 		return 0;
 	snprintf(error, error_len, "OpenSSL was used before its memory could be locked");
+	slots_close();
 	return -1;
 }
 
 void slots_close(void)
 {
+	if (!pool.opened)
+		return;
 	pthread_mutex_lock(&pool.lock);
+	pool.opened = false;
 	while (pool.chunk_count) {
 		struct chunk *chunk = &pool.chunks[pool.chunk_count - 1];
 
@@ -504,18 +586,23 @@ void slots_close(void)
 	memset(&cache, 0, sizeof(cache));
 	pool.at = pool.end = NULL;
 	pool.locked_len = pool.unlocked_len = 0;
+	atomic_store(&used_len, 0);
 	pthread_mutex_unlock(&pool.lock);
 	pthread_key_delete(pool.key);
 }
 
 void slots_statistics(struct slots_statistics *statistics)
 {
+	int64_t used;
+
 	pthread_mutex_lock(&pool.lock);
 	statistics->backend = pool.backend;
 	statistics->locked_len = pool.locked_len;
 	statistics->unlocked_len = pool.unlocked_len;
 	pthread_mutex_unlock(&pool.lock);
-	statistics->used_len = (uint64_t)atomic_load_explicit(&used_len, memory_order_relaxed);
+	settle_used();
+	used = atomic_load_explicit(&used_len, memory_order_relaxed);
+	statistics->used_len = used > 0 ? (uint64_t)used : 0;
 }
 
 const char *slots_backend_name(enum slots_backend backend)

@@ -28,7 +28,7 @@ struct slots_statistics {
 	enum slots_backend backend; /* of the first chunk */
 	uint64_t locked_len;        /* octets in chunks that are locked */
 	uint64_t unlocked_len;      /* octets in chunks that could not be locked */
-	uint64_t used_len;          /* octets handed out now */
+	uint64_t used_len;          /* octets handed out now; other threads' last 64 KiB may lack */
 };
 
 /*

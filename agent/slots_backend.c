@@ -57,7 +57,8 @@ static void *map_mlock(size_t len)
 
 	if (memory == MAP_FAILED)
 		return NULL;
-	if (!mlock(memory, len) && !madvise(memory, len, MADV_DONTDUMP))
+	/* Pages are locked as they are used, so that a large chunk costs what is in it. */
+	if (!mlock2(memory, len, MLOCK_ONFAULT) && !madvise(memory, len, MADV_DONTDUMP))
 		return protect(memory, len);
 	error = errno;
 	munmap(memory, len);

@@ -149,7 +149,14 @@ static enum err count_failure(struct token *token, enum token_user user, unsigne
 
 	pin_failed(guard_of(token, user), pin_of(&row, user), clock_monotonic_ns(), delay_ms);
 	err = write_row(token, &row);
-	return err ? err : ERROR_PIN_INCORRECT;
+	if (!err)
+		return ERROR_PIN_INCORRECT;
+	/* A store that cannot be written must not make guessing free: until the restart the failure
+	 * counts in memory. */
+	pthread_rwlock_wrlock(&token->lock);
+	token->row = row;
+	pthread_rwlock_unlock(&token->lock);
+	return err;
 }
 
 static enum err clear_failures(struct token *token, enum token_user user)

@@ -5,6 +5,7 @@
 
 set -u
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+FAULT=$TOP/tests/fault
 BUILD=${BUILD:-$TOP/build}
 case $BUILD in /*) ;; *) BUILD=$TOP/$BUILD ;; esac
 AGENT_BUILD=${AGENT_BUILD:-$BUILD}
@@ -60,6 +61,24 @@ check() {
 		ktap_fail "$name"
 	fi
 	return $status
+}
+
+# check, but in this shell, which alone can wait for its children and keep what it starts.
+check_here() {
+	local name=$1 status
+	shift
+	"$@" >"$SCRATCH/here.out" 2>&1
+	status=$?
+	check "$name" eval "cat '$SCRATCH/here.out'; exit $status"
+}
+
+# contains TEXT COMMAND...: the output of the command, whatever its status, contains the text.
+contains() {
+	local text=$1 output
+	shift
+	output=$("$@" 2>&1)
+	printf '%s\n' "$output"
+	grep -qF -- "$text" <<<"$output"
 }
 
 # The totals, and a plan when none was announced.
@@ -132,6 +151,9 @@ admin() { "$BUILD/craton-hsm-admin" --socket "$SCRATCH/pkcs11.sock" "$@"; }
 
 agent_answers() { admin status; }
 
+# The agent has no client any more.
+sessions_freed() { admin --json status | grep -q '"applications": \[\]'; }
+
 # The agent answers, or is no more.
 agent_settled() { agent_answers || ! kill -0 "$AGENT_PID"; }
 
@@ -175,3 +197,8 @@ token_init() { # LABEL [SLOT]
 
 p11() { pkcs11-tool --module "$MODULE" "$@"; }
 p11_user() { pkcs11-tool --module "$MODULE" --login --pin "$USER_PIN" "$@"; }
+
+# fault_program NAME: compiles tests/fault/NAME.c to $SCRATCH/NAME, or ends the test.
+fault_program() {
+	cc -O1 -Wall -o "$SCRATCH/$1" $(pkg-config --cflags p11-kit-1) "$FAULT/$1.c" -ldl || { ktap_fail "$1 compiles"; ktap_done; }
+}

@@ -21,19 +21,30 @@
 
 #define MAC_LEN  32u
 #define MAC_HEX  (2 * MAC_LEN)
-#define READ_LEN 65536u
+#define READ_LEN 16384u /* on an application's stack */
 #define SUFFIX   ".hmac"
 #define PATH_LEN (PATH_MAX + sizeof(SUFFIX) + 8)
 
 /* Not a secret: whoever can change the file can change the sidecar. It marks the purpose. */
 static const unsigned char mac_key[] = "Craton HSM module integrity";
 
+/* An application's signals are not our failure. */
+static ssize_t read_some(int fd, void *octets, size_t len)
+{
+	ssize_t got;
+
+	do
+		got = read(fd, octets, len);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
 static bool feed_file(EVP_MAC_CTX *mac, int fd)
 {
 	unsigned char octets[READ_LEN];
 	ssize_t got;
 
-	while ((got = read(fd, octets, sizeof(octets))) > 0) {
+	while ((got = read_some(fd, octets, sizeof(octets))) > 0) {
 		if (!EVP_MAC_update(mac, octets, (size_t)got))
 			return false;
 	}
@@ -93,12 +104,14 @@ static enum integrity_result read_sidecar(const char *path, char hex[MAC_HEX + 1
 	fd = open(sidecar, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? INTEGRITY_MISSING : INTEGRITY_UNREADABLE;
-	got = read(fd, text, sizeof(text));
+	got = read_some(fd, text, sizeof(text));
 	close(fd);
 	if (got != MAC_HEX + 1 || text[MAC_HEX] != '\n')
 		return INTEGRITY_UNREADABLE;
-	memcpy(hex, text, MAC_HEX);
-	hex[MAC_HEX] = '\0';
+	text[MAC_HEX] = '\0';
+	if (strspn(text, "0123456789abcdef") != MAC_HEX)
+		return INTEGRITY_UNREADABLE;
+	memcpy(hex, text, MAC_HEX + 1);
 	return INTEGRITY_OK;
 }
 
@@ -131,6 +144,7 @@ static int write_all(const char *path, const char *text, size_t len)
 int integrity_write_sidecar(const char *path)
 {
 	char sidecar[PATH_LEN], fresh[PATH_LEN], text[MAC_HEX + 2];
+	int error;
 
 	if (!sidecar_path(path, "", sidecar) || !sidecar_path(path, ".new", fresh)) {
 		errno = ENAMETOOLONG;
@@ -139,9 +153,12 @@ int integrity_write_sidecar(const char *path)
 	if (!mac_file(path, text))
 		return -1;
 	text[MAC_HEX] = '\n';
-	if (write_all(fresh, text, MAC_HEX + 1))
-		return -1;
-	return rename(fresh, sidecar);
+	if (!write_all(fresh, text, MAC_HEX + 1) && !rename(fresh, sidecar))
+		return 0;
+	error = errno;
+	unlink(fresh);
+	errno = error;
+	return -1;
 }
 
 const char *integrity_result_name(enum integrity_result result)

@@ -140,6 +140,5 @@ for key in ec rsa; do
 	kill "$SERVER_PID" 2>/dev/null
 	wait "$SERVER_PID" 2>/dev/null
 done
-sessions_freed() { admin --json status | grep -q '"applications": \[\]'; }
 check "B10: no session is left" wait_for 5 sessions_freed
 ktap_done

@@ -13,13 +13,6 @@ cd "$SCRATCH" || exit 1
 export GNUTLS_PIN=$USER_PIN GNUTLS_SO_PIN=$SO_PIN
 URI='pkcs11:token=gnutls%20token'
 tool() { p11tool --provider "$MODULE" --batch "$@"; }
-contains() {
-	local text=$1 output
-	shift
-	output=$("$@" 2>&1)
-	printf '%s\n' "$output"
-	grep -qF -- "$text" <<<"$output"
-}
 TOKEN_CONFIG='present_uninitialized = true'
 agent_start || { ktap_fail "agent starts"; ktap_done; }
 

@@ -5,24 +5,9 @@
 . "$(dirname "$0")/../lib.sh"
 ktap_plan
 scratch
-# check, but in this shell, which alone can wait for its children and keep what it starts.
-check_here() {
-	local name=$1 status
-	shift
-	"$@" >"$SCRATCH/here.out" 2>&1
-	status=$?
-	check "$name" eval "cat '$SCRATCH/here.out'; exit $status"
-}
 cd "$SCRATCH" || exit 1
 
 p11_so() { p11 --login --login-type so --so-pin "$SO_PIN" "$@"; }
-contains() { # TEXT COMMAND...: the output contains it
-	local text=$1 output
-	shift
-	output=$("$@" 2>&1)
-	printf '%s\n' "$output"
-	grep -qF -- "$text" <<<"$output"
-}
 lacks() { # TEXT COMMAND...: the command works and its output does not contain it
 	local text=$1 output
 	shift

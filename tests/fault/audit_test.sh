@@ -5,23 +5,8 @@
 . "$(dirname "$0")/../lib.sh"
 ktap_plan
 scratch
-# check, but in this shell, which alone can wait for its children and keep what it starts.
-check_here() {
-	local name=$1 status
-	shift
-	"$@" >"$SCRATCH/here.out" 2>&1
-	status=$?
-	check "$name" eval "cat '$SCRATCH/here.out'; exit $status"
-}
 cd "$SCRATCH" || exit 1
 LOG=$SCRATCH/audit.jsonl
-contains() {
-	local text=$1 output
-	shift
-	output=$("$@" 2>&1)
-	printf '%s\n' "$output"
-	grep -qF -- "$text" <<<"$output"
-}
 verify() { "$BUILD/craton-hsm-admin" audit verify-chain "$@"; }
 # The same without a line of our code.
 independent() {

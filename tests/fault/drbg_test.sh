@@ -4,27 +4,11 @@
 # Row B3: an entropy source that fails while the agent runs. The call that sees it fails with CKR_FUNCTION_FAILED, then everything
 # with CKR_GENERAL_ERROR. A production build cannot be made to fail.
 . "$(dirname "$0")/../lib.sh"
-FAULT=$(cd "$(dirname "$0")" && pwd)
 ktap_plan
 scratch
-# check, but in this shell, which alone can wait for its children and keep what it starts.
-check_here() {
-	local name=$1 status
-	shift
-	"$@" >"$SCRATCH/here.out" 2>&1
-	status=$?
-	check "$name" eval "cat '$SCRATCH/here.out'; exit $status"
-}
 export USER_PIN
-contains() {
-	local text=$1 output
-	shift
-	output=$("$@" 2>&1)
-	printf '%s\n' "$output"
-	grep -qF -- "$text" <<<"$output"
-}
-cc -O1 -Wall -o "$SCRATCH/every_call" $(pkg-config --cflags p11-kit-1) "$FAULT/every_call.c" -ldl || { ktap_fail "compiles"; ktap_done; }
-make -C "$TOP" -j2 BUILD="$BUILD-hooks" TEST_HOOKS=1 all >"$SCRATCH/make.out" 2>&1 ||
+fault_program every_call
+flock "$BUILD-hooks.lock" make -C "$TOP" -j2 BUILD="$BUILD-hooks" TEST_HOOKS=1 all >"$SCRATCH/make.out" 2>&1 ||
 	{ tail -n 5 "$SCRATCH/make.out" | comment; ktap_fail "the build with test hooks"; ktap_done; }
 PRODUCTION=$BUILD
 HOOKS=$BUILD-hooks

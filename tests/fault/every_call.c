@@ -2,11 +2,17 @@
 /*
  * Calls every function of the list once and names those whose result is not the one expected.
  *
- *   every_call cold [tolerant]  C_Initialize must fail with CKR_GENERAL_ERROR, and so must all
- * others after it, which may also say CKR_CRYPTOKI_NOT_INITIALIZED every_call random BYTES N
- * initialises, opens a session and draws BYTES octets up to N times, until a call fails; prints
- *                               `drawn: COUNT, first failure: 0x...`; then all others must say
- * CKR_GENERAL_ERROR every_call pairs BYTES N    the same with generations of EC key pairs
+ *   every_call cold [tolerant]
+ *
+ * C_Initialize must fail with CKR_GENERAL_ERROR, and so must all others after it, which may also
+ * say CKR_CRYPTOKI_NOT_INITIALIZED when tolerant.
+ *
+ *   every_call random BYTES N
+ *   every_call pairs BYTES N
+ *
+ * Initialises, opens a session and draws BYTES octets, or generates EC key pairs, up to N times,
+ * until a call fails; prints `drawn: COUNT, first failure: 0x...`; then all others must say
+ * CKR_GENERAL_ERROR.
  */
 #include "p11.h"
 

@@ -3,24 +3,8 @@
 # TIMEOUT 300
 # Row B2: a changed byte, a missing sidecar and a failing known answer put the module in its error state; it stays up to say so.
 . "$(dirname "$0")/../lib.sh"
-FAULT=$(cd "$(dirname "$0")" && pwd)
 ktap_plan
 scratch
-# check, but in this shell, which alone can wait for its children and keep what it starts.
-check_here() {
-	local name=$1 status
-	shift
-	"$@" >"$SCRATCH/here.out" 2>&1
-	status=$?
-	check "$name" eval "cat '$SCRATCH/here.out'; exit $status"
-}
-contains() {
-	local text=$1 output
-	shift
-	output=$("$@" 2>&1)
-	printf '%s\n' "$output"
-	grep -qF -- "$text" <<<"$output"
-}
 ORIGINAL=$BUILD
 COPY=$SCRATCH/copy
 copy() { # a fresh copy of the build, with sidecars; it is what BUILD means then
@@ -41,7 +25,7 @@ flip() {
 	printf '%b' "\\x$(printf %x $((byte ^ 1)))" | dd of="$file" bs=1 seek="$offset" conv=notrunc status=none
 	! cmp -s "$file" "$ORIGINAL/$(basename "$file")"
 }
-cc -O1 -Wall -o "$SCRATCH/every_call" $(pkg-config --cflags p11-kit-1) "$FAULT/every_call.c" -ldl || { ktap_fail "compiles"; ktap_done; }
+fault_program every_call
 token_fails() { contains CKR_GENERAL_ERROR p11 --list-slots; }
 stays_up() { kill -0 "$AGENT_PID"; }
 module_fails() { # WHAT: everything that B2 says of the error state
@@ -120,7 +104,7 @@ agent_start
 check "the production build ignores CRATON_TEST_POST_BREAK" contains OPERATIONAL admin status
 agent_stop
 ORIGINAL=$ORIGINAL-hooks
-if ! make -C "$TOP" -j2 BUILD="$ORIGINAL" TEST_HOOKS=1 all >"$SCRATCH/make.out" 2>&1; then
+if ! flock "$ORIGINAL.lock" make -C "$TOP" -j2 BUILD="$ORIGINAL" TEST_HOOKS=1 all >"$SCRATCH/make.out" 2>&1; then
 	tail -n 5 "$SCRATCH/make.out" | comment
 	ktap_fail "the build with test hooks"
 	ktap_done

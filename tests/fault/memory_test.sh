@@ -4,25 +4,9 @@
 # Row B11: a key in use is in no memory that root can read, nor in a core dump; without lockable memory there is a warning and the
 # service runs.
 . "$(dirname "$0")/../lib.sh"
-FAULT=$(cd "$(dirname "$0")" && pwd)
 ktap_plan
 scratch
-# check, but in this shell, which alone can wait for its children and keep what it starts.
-check_here() {
-	local name=$1 status
-	shift
-	"$@" >"$SCRATCH/here.out" 2>&1
-	status=$?
-	check "$name" eval "cat '$SCRATCH/here.out'; exit $status"
-}
-contains() {
-	local text=$1 output
-	shift
-	output=$("$@" 2>&1)
-	printf '%s\n' "$output"
-	grep -qF -- "$text" <<<"$output"
-}
-cc -O1 -Wall -o "$SCRATCH/known_key" $(pkg-config --cflags p11-kit-1) "$FAULT/known_key.c" -ldl || { ktap_fail "compiles"; ktap_done; }
+fault_program known_key
 head -c 32 /dev/urandom >"$SCRATCH/key"
 KEY_HEX=$(od -An -v -tx1 "$SCRATCH/key" | tr -d ' \n')
 EXPECTED=$(head -c 64 /dev/zero | openssl enc -aes-256-cbc -nopad -K "$KEY_HEX" -iv 00000000000000000000000000000000 |
@@ -112,7 +96,7 @@ agent_stop
 SECURITY_CONFIG=
 
 # ---- this test can fail ----
-if make -C "$TOP" -j2 BUILD="$BUILD-hooks" TEST_HOOKS=1 all >"$SCRATCH/make.out" 2>&1; then
+if flock "$BUILD-hooks.lock" make -C "$TOP" -j2 BUILD="$BUILD-hooks" TEST_HOOKS=1 all >"$SCRATCH/make.out" 2>&1; then
 	AGENT_BUILD=$BUILD-hooks
 	export CRATON_TEST_PLAIN_MEMORY=1
 	agent_start
@@ -173,7 +157,7 @@ for limit in 512 0; do
 		continue
 	fi
 	check "B11: $name: the service runs" contains OPERATIONAL admin status || continue
-	check "B11: $name: status says that nothing is locked" eval 'admin status | grep -q "^memory  *none, 0 bytes locked"'
+	check "B11: $name: status says how much is not locked" eval 'admin status | tee /dev/stderr | grep -q "^memory .* bytes locked, [1-9][0-9]* not"'
 	check "B11: $name: token init" token_init unlocked
 	check_here "B11: $name: a key can be used" use_key import
 	check "B11: $name: it encrypts as openssl does" right_cipher

@@ -4,20 +4,11 @@
 # SIGKILL at any moment: what was confirmed is there after the restart, what was destroyed is not, nothing is half there, and the
 # audit chain stays intact. ROUNDS (default 50) kills.
 . "$(dirname "$0")/../lib.sh"
-FAULT=$(cd "$(dirname "$0")" && pwd)
 ROUNDS=${ROUNDS:-50}
 export USER_PIN
 ktap_plan
 scratch
-# check, but in this shell, which alone can wait for its children and keep what it starts.
-check_here() {
-	local name=$1 status
-	shift
-	"$@" >"$SCRATCH/here.out" 2>&1
-	status=$?
-	check "$name" eval "cat '$SCRATCH/here.out'; exit $status"
-}
-cc -O1 -Wall -o "$SCRATCH/load" $(pkg-config --cflags p11-kit-1) "$FAULT/load.c" -ldl || { ktap_fail "the load program compiles"; ktap_done; }
+fault_program load
 AGENT_CONFIG='threads = 2'
 agent_start || { ktap_fail "agent starts"; ktap_done; }
 check "token init" token_init crash

@@ -6,14 +6,6 @@
 . "$(dirname "$0")/../lib.sh"
 ktap_plan
 scratch
-# check, but in this shell, which alone can wait for its children and keep what it starts.
-check_here() {
-	local name=$1 status
-	shift
-	"$@" >"$SCRATCH/here.out" 2>&1
-	status=$?
-	check "$name" eval "cat '$SCRATCH/here.out'; exit $status"
-}
 unset JOURNAL_STREAM
 cd "$SCRATCH" || exit 1
 chmod 755 "$SCRATCH"

@@ -172,4 +172,17 @@ TEST(threads)
 	ASSERT_EQ(statistics().requests, 12000);
 }
 
+TEST(reseeding_at_the_interval_is_counted)
+{
+	uint8_t octets[16];
+	uint64_t before;
+
+	base_open_crypto();
+	ASSERT_EQ(crypto_random(base_crypto, octets, sizeof(octets)), ERROR_NONE);
+	before = statistics().reseeds;
+	for (int i = 0; i < 65536; i++)
+		ASSERT_EQ(crypto_random(base_crypto, octets, sizeof(octets)), ERROR_NONE);
+	ASSERT_EQ(statistics().reseeds, before + 1);
+}
+
 HARNESS_MAIN

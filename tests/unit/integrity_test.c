@@ -176,4 +176,15 @@ TEST(the_application_is_not_disturbed)
 	EXPECT_EQ(ERR_peek_error(), 0);
 }
 
+TEST(a_sidecar_of_other_digits)
+{
+	const char *path = vouched_file(), *sidecar = sidecar_of("file");
+	char text[HEX_LEN + 1];
+
+	ASSERT_EQ(read_file(sidecar, text, sizeof(text)), HEX_LEN + 1);
+	text[5] = 'g';
+	base_write(sidecar, text, sizeof(text), 0644);
+	EXPECT_EQ(integrity_check_file(path), INTEGRITY_UNREADABLE);
+}
+
 HARNESS_MAIN

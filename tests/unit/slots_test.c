@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include "base_fixture.h"
 
@@ -231,6 +232,25 @@ TEST(a_child_does_not_see_it)
 		_exit(((volatile uint8_t *)block)[0]);
 	waitpid(child, &status, 0);
 	ASSERT_FALSE(WIFEXITED(status) && WEXITSTATUS(status) == SEEN);
+}
+
+/* Below RLIMIT_MEMLOCK what can be locked is, to the last MiB. */
+TEST(the_limit_is_used_up)
+{
+	const struct rlimit limit = {8u << 20, 8u << 20};
+	struct slots_statistics statistics;
+
+	if (getuid())
+		SKIP("needs root to become nobody");
+	ASSERT_EQ(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+	ASSERT_EQ(setgid(65534), 0);
+	ASSERT_EQ(setuid(65534), 0);
+	base_open_memory();
+	for (int i = 0; i < 160; i++)
+		ASSERT_NOT_NULL(slots_allocate(65536));
+	slots_statistics(&statistics);
+	EXPECT_EQ(statistics.locked_len, 8u << 20);
+	EXPECT_GT(statistics.unlocked_len, 0);
 }
 
 HARNESS_MAIN

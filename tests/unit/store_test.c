@@ -421,6 +421,7 @@ TEST(acknowledged_rows_survive_sigkill)
 {
 	uint32_t next = 1;
 
+	base_path(""); /* the children use it, too */
 	for (unsigned int round = 0; round < 8; round++) {
 		uint32_t last = kill_in_the_middle(next, 3 + 7 * round);
 

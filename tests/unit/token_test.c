@@ -22,14 +22,12 @@ static struct config *config;
 static struct store *store;
 static struct token *token;
 static struct store_token stored;
-static bool is_stored;
 static unsigned int delay_ms;
 
 static enum err note_stored(void *context, const struct store_token *row)
 {
 	(void)context;
 	stored = *row;
-	is_stored = true;
 	return ERROR_NONE;
 }
 
@@ -39,9 +37,10 @@ static void open_token(void)
 
 	ASSERT_EQ(store_open(&store, base_path("store"), base_error, sizeof(base_error)), 0);
 	environment.store = store;
-	is_stored = false;
+	stored = (struct store_token){0};
 	ASSERT_EQ(store_load_tokens(store, note_stored, NULL), ERROR_NONE);
-	ASSERT_EQ(token_new(&token, SLOT, &environment, is_stored ? &stored : NULL), ERROR_NONE);
+	ASSERT_EQ(token_new(&token, SLOT, &environment, stored.so.set ? &stored : NULL),
+	          ERROR_NONE);
 }
 
 static void close_token(void)
@@ -96,18 +95,13 @@ static struct token_info info(void)
 	return out;
 }
 
-static void initialize(void)
+static void open_initialized(void)
 {
+	open_all();
 	ASSERT_EQ(token_initialize(token, SO_PIN, base_bytes("a label"), &delay_ms), ERROR_NONE);
 	ASSERT_EQ(login(TOKEN_SO, SO_PIN), ERROR_NONE);
 	ASSERT_EQ(token_init_pin(token, USER_PIN), ERROR_NONE);
 	token_logout(token);
-}
-
-static void open_initialized(void)
-{
-	open_all();
-	initialize();
 }
 
 /* ---- objects ---- */
@@ -157,10 +151,7 @@ static size_t search(const char *label, uint32_t handles[64])
 	return count;
 }
 
-static size_t seen(const char *label)
-{
-	return search(label, NULL);
-}
+#define seen(label) search(label, NULL)
 
 /* ---- PINs ---- */
 
@@ -173,9 +164,7 @@ TEST(fresh_token)
 	EXPECT_EQ(token_slot_id(token), SLOT);
 	EXPECT_FALSE(now.initialized || now.user_pin_set);
 	EXPECT_EQ(now.label[0], ' ');
-	EXPECT_EQ(now.serial[0], ' ');
 	EXPECT_EQ(login(TOKEN_SO, SO_PIN), ERROR_TOKEN_NOT_RECOGNIZED);
-	EXPECT_EQ(login(TOKEN_USER, USER_PIN), ERROR_TOKEN_NOT_RECOGNIZED);
 	EXPECT_EQ(token_initialize(token, base_bytes("short"), base_bytes("x"), &delay_ms),
 	          ERROR_PIN_LENGTH);
 	EXPECT_FALSE(info().initialized);
@@ -198,7 +187,7 @@ TEST(initialized_token)
 		now = info();
 		EXPECT_TRUE(now.initialized && now.user_pin_set);
 		EXPECT_MEMEQ(now.label, "a label                         ", STORE_LABEL_LEN);
-		EXPECT_EQ(strspn(now.serial, "0123456789abcdef") >= STORE_SERIAL_LEN, true);
+		EXPECT_NULL(memchr(now.serial, ' ', sizeof(now.serial)));
 		EXPECT_EQ(now.pin_flags, 0);
 		EXPECT_EQ(login(TOKEN_USER, SO_PIN), ERROR_PIN_INCORRECT);
 		EXPECT_EQ(login_after_window(TOKEN_USER, USER_PIN), ERROR_NONE);
@@ -224,8 +213,6 @@ TEST(wrong_pins_open_windows)
 	EXPECT_EQ(login_after_window(TOKEN_USER, USER_PIN), ERROR_NONE);
 	EXPECT_EQ(info().user_failures, 0);
 	EXPECT_EQ(info().pin_flags, 0);
-	EXPECT_EQ(login(TOKEN_USER, WRONG), ERROR_PIN_INCORRECT);
-	EXPECT_EQ(delay_ms, 100);
 	token_logout(token);
 	close_all();
 }
@@ -357,7 +344,6 @@ TEST(private_objects_go_with_the_last_logout)
 	EXPECT_EQ(seen("secret"), 1);
 	token_logout(token);
 	reopen();
-	EXPECT_EQ(seen(NULL), 1);
 	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
 	EXPECT_EQ(seen(NULL), 2);
 	close_all();
@@ -432,34 +418,18 @@ TEST(oldest_first)
 	close_all();
 }
 
-static int count_rows(void)
-{
-	sqlite3_stmt *statement;
-	sqlite3 *database;
-	int count;
-
-	ASSERT_EQ(sqlite3_open(base_path("store/store.db"), &database), SQLITE_OK);
-	ASSERT_EQ(
-		sqlite3_prepare_v2(database, "SELECT count(*) FROM objects", -1, &statement, NULL),
-		SQLITE_OK);
-	ASSERT_EQ(sqlite3_step(statement), SQLITE_ROW);
-	count = sqlite3_column_int(statement, 0);
-	sqlite3_finalize(statement);
-	sqlite3_close(database);
-	return count;
-}
-
-static void run_sql(const char *sql)
+/* Changes that many rows of the closed database behind the token's back. */
+static void run_sql(const char *sql, int rows)
 {
 	sqlite3 *database;
 
 	ASSERT_EQ(sqlite3_open(base_path("store/store.db"), &database), SQLITE_OK);
 	ASSERT_EQ(sqlite3_exec(database, sql, NULL, NULL, NULL), SQLITE_OK);
-	EXPECT_EQ(sqlite3_changes(database), 1);
+	EXPECT_EQ(sqlite3_changes(database), rows);
 	sqlite3_close(database);
 }
 
-/* Rows 1 to 4 are public, each damaged in a way of its own; the fifth is whole. */
+/* Rows 1 to 4 are public and the sixth is private, each damaged in a way of its own. */
 TEST(damaged_rows_are_kept_but_not_shown)
 {
 	static const char *const damages[] = {
@@ -479,7 +449,7 @@ TEST(damaged_rows_are_kept_but_not_shown)
 	token_logout(token);
 	close_token();
 	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++)
-		run_sql(damages[i]);
+		run_sql(damages[i], 1);
 	open_token();
 	EXPECT_EQ(seen(NULL), 1);
 	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
@@ -487,7 +457,7 @@ TEST(damaged_rows_are_kept_but_not_shown)
 	EXPECT_EQ(seen("damaged"), 0);
 	token_logout(token);
 	close_token();
-	EXPECT_EQ(count_rows(), 7);
+	run_sql("UPDATE objects SET slot_id = slot_id", 7); /* all of them are there */
 	open_token();
 	close_all();
 }

@@ -13,7 +13,7 @@
 #define WAIT_MS 10000
 
 /* What the agent may keep of clients that have gone. AddressSanitizer holds freed memory back. */
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define KEPT_KIB 32768
 #else
 #define KEPT_KIB 1536

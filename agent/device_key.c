@@ -20,7 +20,10 @@
 #include "slots.h"
 #include "store.h"
 
-#define FILE_NAME "device.key"
+#define FILE_NAME     "device.key"
+#define SUFFIX_OF_NEW ".new"
+/* So that a pipe in the place of the file does not keep the start waiting. */
+#define READ_FLAGS (O_RDONLY | O_NONBLOCK | O_CLOEXEC)
 
 static int refuse(const char *path, const char *why, char *error, size_t error_len)
 {
@@ -78,7 +81,7 @@ static int load_credential(uint8_t *key, char *error, size_t error_len)
 	if (!directory ||
 	    snprintf(path, sizeof(path), "%s/" FILE_NAME, directory) >= (int)sizeof(path))
 		return 0;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, READ_FLAGS);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : path_refuse_errno(path, errno, error, error_len);
 	result = read_key(fd, path, key, error, error_len);
@@ -93,24 +96,51 @@ static enum err found_token(void *context, const struct store_token *token)
 	return ERROR_NONE;
 }
 
-static int write_key(int parent, const char *name, const uint8_t *key)
+/* A whole and durable file of this name, or an errno. */
+static int write_file(int parent, const char *name, const uint8_t *key)
 {
 	int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int failed;
+	int number = 0;
+	ssize_t put;
 
 	if (fd < 0)
-		return -1;
-	failed = write(fd, key, CRYPTO_KEY_LEN) != (ssize_t)CRYPTO_KEY_LEN || fsync(fd);
-	failed = close(fd) || failed || fsync(parent);
-	if (failed)
-		unlinkat(parent, name, 0);
-	return failed ? -1 : 0;
+		return errno;
+	put = write(fd, key, CRYPTO_KEY_LEN);
+	if (put != (ssize_t)CRYPTO_KEY_LEN)
+		number = put < 0 ? errno : ENOSPC;
+	else if (fsync(fd))
+		number = errno;
+	if (close(fd) && !number)
+		number = errno;
+	return number;
+}
+
+/*
+ * The key appears under its name whole or not at all, and never in the place of another. 0 or an
+ * errno. What a start that died halfway has left under the other name goes first.
+ */
+static int write_key(int parent, const char *name, const uint8_t *key)
+{
+	char fresh[NAME_MAX + 1];
+	int number;
+
+	if (snprintf(fresh, sizeof(fresh), "%s" SUFFIX_OF_NEW, name) >= (int)sizeof(fresh))
+		return ENAMETOOLONG;
+	unlinkat(parent, fresh, 0);
+	number = write_file(parent, fresh, key);
+	if (!number && linkat(parent, fresh, parent, name, 0))
+		number = errno;
+	unlinkat(parent, fresh, 0);
+	if (!number && path_sync(parent))
+		number = errno;
+	return number;
 }
 
 static int make_key(int parent, const char *name, const char *path, struct store *store,
                     struct crypto *crypto, uint8_t *key, char *error, size_t error_len)
 {
 	bool has_tokens = false;
+	int number;
 
 	if (store_load_tokens(store, found_token, &has_tokens))
 		return refuse(path, "the store cannot be read", error, error_len);
@@ -121,9 +151,8 @@ static int make_key(int parent, const char *name, const char *path, struct store
 		              error, error_len);
 	if (crypto_random(crypto, key, CRYPTO_KEY_LEN))
 		return refuse(path, "no random octets for a device key", error, error_len);
-	if (write_key(parent, name, key))
-		return path_refuse_errno(path, errno, error, error_len);
-	return 0;
+	number = write_key(parent, name, key);
+	return number ? path_refuse_errno(path, number, error, error_len) : 0;
 }
 
 static int load_file(const char *path, struct store *store, struct crypto *crypto, uint8_t *key,
@@ -135,7 +164,7 @@ static int load_file(const char *path, struct store *store, struct crypto *crypt
 	parent = path_open_parent(path, &name, error, error_len);
 	if (parent < 0)
 		return -1;
-	fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(parent, name, READ_FLAGS | O_NOFOLLOW);
 	if (fd >= 0) {
 		result = check_status(fd, path, error, error_len);
 		if (!result)

@@ -20,12 +20,16 @@ enum index_id {
 	INDEX_COUNT
 };
 
-/* The attribute behind an index; the first two are no attributes. */
-static const uint64_t index_types[INDEX_COUNT] = {
-	[INDEX_CLASS] = CKA_CLASS,
-	[INDEX_KEY_TYPE] = CKA_KEY_TYPE,
-	[INDEX_LABEL] = CKA_LABEL,
-	[INDEX_ID] = CKA_ID,
+/* The attribute behind an index; the first two are no attributes. An absent label or id reads as an
+ * empty one (template_read), so it is indexed as that. */
+static const struct {
+	uint64_t type;
+	bool absent_is_empty;
+} index_rows[INDEX_COUNT] = {
+	[INDEX_CLASS] = {CKA_CLASS, false},
+	[INDEX_KEY_TYPE] = {CKA_KEY_TYPE, false},
+	[INDEX_LABEL] = {CKA_LABEL, true},
+	[INDEX_ID] = {CKA_ID, true},
 };
 
 struct entry {
@@ -123,9 +127,13 @@ static void hash_entry(const struct object_table *table, struct entry *entry)
 	entry->linked[INDEX_APPLICATION] = !object->is_token;
 	entry->hashes[INDEX_APPLICATION] = hash_number(table, (uintptr_t)object->application);
 	for (int i = INDEX_CLASS; i < INDEX_COUNT; i++) {
-		entry->linked[i] = attributes_get(&object->attributes, index_types[i], &attribute);
-		if (entry->linked[i])
+		bool present = attributes_get(&object->attributes, index_rows[i].type, &attribute);
+
+		entry->linked[i] = present || index_rows[i].absent_is_empty;
+		if (present)
 			entry->hashes[i] = hash_attribute(table, &attribute);
+		else
+			entry->hashes[i] = hash_bytes(table, (struct wire_bytes){NULL, 0});
 	}
 }
 
@@ -291,7 +299,7 @@ static const struct head *shortest(const struct object_table *table,
 	for (int i = INDEX_CLASS; i < INDEX_COUNT; i++) {
 		const struct head *head;
 
-		if (!wire_template_find(template, index_types[i], &attribute))
+		if (!wire_template_find(template, index_rows[i].type, &attribute))
 			continue;
 		head = head_of(table, (enum index_id)i, hash_attribute(table, &attribute));
 		if (!best || head->count < best->count) {

@@ -46,9 +46,28 @@ int path_refuse_errno(const char *path, int number, char *error, size_t error_le
 	return refuse(path, why, error, error_len);
 }
 
+/* A step on the way: O_PATH, because a parent that may be passed need not be readable. */
 static int open_step(int parent, const char *name)
 {
+	return openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static int open_readable(int parent, const char *name)
+{
 	return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int path_sync(int directory)
+{
+	int fd = open_readable(directory, "."), result, number;
+
+	if (fd < 0)
+		return -1;
+	result = fsync(fd);
+	number = errno;
+	close(fd);
+	errno = number;
+	return result;
 }
 
 /* Copies the next component to `name` and returns what follows it; NULL when it is too long. */
@@ -71,7 +90,7 @@ int path_open_parent(const char *path, const char **name, char *error, size_t er
 
 	if (path[0] != '/' || !*at)
 		return refuse(path, "the path must be absolute", error, error_len);
-	fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	while (fd >= 0) {
 		const char *rest = next_component(at, component);
 
@@ -120,6 +139,18 @@ static int check_private(int fd, const char *path, char *error, size_t error_len
 	return 0;
 }
 
+/* Opens it, and makes it if it is missing: a new one is durable before anything is put into it. */
+static int open_or_make(int parent, const char *name)
+{
+	int fd = open_readable(parent, name);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	if ((mkdirat(parent, name, 0700) && errno != EEXIST) || path_sync(parent))
+		return -1;
+	return open_readable(parent, name);
+}
+
 int path_open_private_directory(const char *path, char *error, size_t error_len)
 {
 	char component[NAME_MAX + 1];
@@ -130,12 +161,7 @@ int path_open_private_directory(const char *path, char *error, size_t error_len)
 	if (parent < 0)
 		return -1;
 	next_component(name, component);
-	if (mkdirat(parent, component, 0700) && errno != EEXIST) {
-		number = errno;
-		close(parent);
-		return path_refuse_errno(path, number, error, error_len);
-	}
-	fd = open_step(parent, component);
+	fd = open_or_make(parent, component);
 	number = errno;
 	close(parent);
 	if (fd < 0)

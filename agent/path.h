@@ -11,7 +11,8 @@
 /*
  * Opens the directory that holds the last component of `path` and points *name at that component
  * (inside `path`). Refuses relative paths, `.` and `..`, symbolic links and missing directories.
- * The descriptor, or -1 with one line in `error`.
+ * The descriptor, or -1 with one line in `error`. It is an O_PATH one: good for the *at calls and
+ * path_sync, not for reading or fsync.
  */
 int path_open_parent(const char *path, const char **name, char *error, size_t error_len);
 /*
@@ -19,6 +20,8 @@ int path_open_parent(const char *path, const char **name, char *error, size_t er
  * is missing. The descriptor, or -1 with one line in `error`.
  */
 int path_open_private_directory(const char *path, char *error, size_t error_len);
+/* Makes durable what was made, linked or removed in a directory. 0, or -1 with errno. */
+int path_sync(int directory) __attribute__((warn_unused_result));
 /* One line for an errno that opening or making `path` gave: path, reason, what to do. Returns -1.
  */
 int path_refuse_errno(const char *path, int number, char *error, size_t error_len);

@@ -47,8 +47,8 @@ static const char *const sql[STATEMENT_COUNT] = {
 		" label = ?2, serial = ?3, created = ?4, so_pin = ?5, user_pin = ?6",
 	[STATEMENT_DELETE_SLOT] = "DELETE FROM objects WHERE slot_id = ?1",
 	[STATEMENT_LOAD_OBJECTS] =
-		"SELECT uid, revision, sealed FROM objects WHERE slot_id = ?1 AND private = ?2"
-		" ORDER BY number",
+		"SELECT uid, revision, sealed, number FROM objects WHERE slot_id = ?1"
+		" AND private = ?2 ORDER BY number",
 	[STATEMENT_PUT_OBJECT] = "INSERT INTO objects (uid, slot_id, revision, private, sealed)"
 				 " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (uid) DO UPDATE SET"
 				 " slot_id = ?2, revision = ?3, private = ?4, sealed = ?5",
@@ -149,9 +149,9 @@ static enum err decode_token(sqlite3_stmt *statement, struct store_token *token)
 
 static enum err translate(struct store *store, int code)
 {
+	log_error("store: %s", sqlite3_errmsg(store->database));
 	if (code == SQLITE_FULL)
 		return ERROR_STORE_FULL;
-	log_error("store: %s", sqlite3_errmsg(store->database));
 	if (code == SQLITE_NOMEM)
 		return ERROR_MEMORY;
 	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? ERROR_STORE_CORRUPT : ERROR_STORE;
@@ -266,14 +266,19 @@ enum err store_reset_token(struct store *store, const struct store_token *token)
 	return err;
 }
 
-static enum err decode_row(sqlite3_stmt *statement, struct store_row *row)
+/* False, and a line in the log, when it has no uid: others may still be whole. */
+static bool decode_row(sqlite3_stmt *statement, struct store_row *row)
 {
-	enum err err = copy_column(statement, 0, row->uid, sizeof(row->uid));
-
+	if (copy_column(statement, 0, row->uid, sizeof(row->uid))) {
+		log_error("store: row %lld of slot %llu is damaged; it is kept, but not shown",
+		          (long long)sqlite3_column_int64(statement, 3),
+		          (unsigned long long)row->slot_id);
+		return false;
+	}
 	row->revision = (uint64_t)sqlite3_column_int64(statement, 1);
 	row->sealed = (struct wire_bytes){sqlite3_column_blob(statement, 2),
 	                                  (size_t)sqlite3_column_bytes(statement, 2)};
-	return err;
+	return true;
 }
 
 enum err store_load_objects(struct store *store, uint64_t slot_id, bool is_private,
@@ -289,8 +294,7 @@ enum err store_load_objects(struct store *store, uint64_t slot_id, bool is_priva
 	sqlite3_bind_int64(statement, 1, (sqlite3_int64)slot_id);
 	sqlite3_bind_int(statement, 2, is_private);
 	while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-		err = decode_row(statement, &row);
-		if (!err)
+		if (decode_row(statement, &row))
 			err = each(context, &row);
 	}
 	if (!err && code != SQLITE_DONE)
@@ -340,13 +344,14 @@ static int refuse(const char *path, const char *why, char *error, size_t error_l
 	return -1;
 }
 
+/* Who has a lock on any of the file. */
 static int describe_owner(int fd, const char *path, char *error, size_t error_len)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-	if (!fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK && lock.l_pid > 0)
+	if (fd >= 0 && !fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK && lock.l_pid > 0)
 		snprintf(error, error_len,
-		         "%s: Database is locked by pid %d; stop that daemon first", path,
+		         "%s: Database is locked by pid %d; stop that process first", path,
 		         (int)lock.l_pid);
 	else
 		snprintf(error, error_len,
@@ -425,6 +430,18 @@ static const char *prepare(struct store *store)
 	return NULL;
 }
 
+/* Somebody uses the database without our lock: the sqlite3 shell, or a backup. Closing this
+ * descriptor takes SQLite's own locks away, which is of no matter: it has none. */
+static int describe_user(struct store *store, const char *path, char *error, size_t error_len)
+{
+	int fd = openat(store->directory_fd, DATABASE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int result = describe_owner(fd, path, error, error_len);
+
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
 static int open_database(struct store *store, const char *path, char *error, size_t error_len)
 {
 	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
@@ -438,7 +455,11 @@ static int open_database(struct store *store, const char *path, char *error, siz
 		              store->database ? sqlite3_errmsg(store->database) : "out of memory",
 		              error, error_len);
 	why = prepare(store);
-	return why ? refuse(path, why, error, error_len) : 0;
+	if (!why)
+		return 0;
+	if (sqlite3_errcode(store->database) == SQLITE_BUSY)
+		return describe_user(store, path, error, error_len);
+	return refuse(path, why, error, error_len);
 }
 
 int store_open(struct store **out, const char *path, char *error, size_t error_len)

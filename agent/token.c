@@ -23,16 +23,16 @@ uint64_t token_slot_id(const struct token *token)
 
 static enum err token_fill(struct token *token, const struct store_token *row)
 {
-	uint64_t seed;
+	uint64_t seeds[2]; /* two, since clients see handles and must not learn the table's */
 	enum err err;
 
 	token->key = slots_allocate(CRYPTO_KEY_LEN);
-	err = token->key ? crypto_random(token->environment.crypto, &seed, sizeof(seed))
+	err = token->key ? crypto_random(token->environment.crypto, seeds, sizeof(seeds))
 	                 : ERROR_MEMORY;
 	if (err)
 		return err;
-	token->next_handle = (uint32_t)(seed >> 33);
-	token->table = object_table_new(seed);
+	token->next_handle = (uint32_t)seeds[0] & HANDLE_MASK;
+	token->table = object_table_new(seeds[1]);
 	if (!token->table)
 		return ERROR_MEMORY;
 	if (!row)
@@ -44,6 +44,18 @@ static enum err token_fill(struct token *token, const struct store_token *row)
 	return token_load_objects(token, false);
 }
 
+/* Loops look for keys all the time; by default such readers keep a writer waiting for seconds. The
+ * price: nobody takes the lock twice for reading. */
+static void init_lock(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t attributes;
+
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(lock, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
+}
+
 enum err token_new(struct token **out, uint64_t slot_id,
                    const struct token_environment *environment, const struct store_token *row)
 {
@@ -52,7 +64,7 @@ enum err token_new(struct token **out, uint64_t slot_id,
 
 	if (!token)
 		return ERROR_MEMORY;
-	pthread_rwlock_init(&token->lock, NULL);
+	init_lock(&token->lock);
 	pthread_mutex_init(&token->change, NULL);
 	token->slot_id = slot_id;
 	token->environment = *environment;

@@ -31,7 +31,7 @@ struct token_info {
 	uint8_t label[STORE_LABEL_LEN];
 	char serial[STORE_SERIAL_LEN];
 	uint64_t pin_flags;    /* CKF_USER_PIN_COUNT_LOW ... CKF_SO_PIN_LOCKED as they stand */
-	uint32_t object_count; /* token objects loaded */
+	uint32_t object_count; /* in memory: loaded token objects, and session objects */
 	uint32_t user_failures, so_failures;
 };
 
@@ -85,12 +85,15 @@ enum err token_set_pin(struct token *token, enum token_user user, struct wire_by
 
 /*
  * Publishes objects, all or none, and gives them handles; takes its own references. Token objects
- * are stored first
- * ([slow] when any has is_token), session objects touch memory only.
+ * are stored first ([slow] when any has is_token), session objects touch memory only. At most
+ * TOKEN_ADD_MAX. ERROR_USER_NOT_LOGGED_IN when a private token object comes while no user is logged
+ * in, or no more.
  */
+#define TOKEN_ADD_MAX 2u
 enum err token_add_objects(struct token *token, struct object *const *objects,
                            size_t count) MUST_CHECK;
-/* [slow for token objects] Removes one. ERROR_OBJECT_HANDLE when it is gone already. */
+/* [slow for token objects] Removes one, or what it was replaced by. ERROR_OBJECT_HANDLE when it is
+ * gone already, or was unloaded since by a logout. */
 enum err token_remove_object(struct token *token, struct object *object) MUST_CHECK;
 /* [slow for token objects] Publishes `successor` in the place of `object`, same handle and uid,
  * next revision. */

@@ -15,7 +15,6 @@
 #define ROW_FORMAT  1u
 #define BINDING_LEN (1 + OBJECT_UID_LEN + 8 + 8)
 #define ROW_MAX     (80u * 1024u)
-#define ADD_MAX     2u
 
 /* ---- rows ---- */
 
@@ -32,7 +31,7 @@ static struct wire_bytes binding(const uint8_t *uid, uint64_t slot_id, uint64_t 
 }
 
 /* Private objects under the master key (somebody is logged in), public ones under the device key.
- * Under a lock. */
+ * Under `lock`. */
 static const uint8_t *sealing_key(const struct token *token, bool is_private)
 {
 	if (!is_private)
@@ -83,22 +82,33 @@ static enum err make_row(struct token *token, const struct object *object,
 
 /* ---- loading ---- */
 
-static enum err unseal(struct token *token, const struct store_row *row, struct attributes *set)
+/* A logout may come in between: then the key is gone, and that is no fault of the row. */
+static enum err open_row(struct token *token, const struct store_row *row, uint8_t *plain)
 {
-	size_t len =
-		row->sealed.len > CRYPTO_SEAL_OVERHEAD ? row->sealed.len - CRYPTO_SEAL_OVERHEAD : 0;
-	uint8_t bound[BINDING_LEN], *plain = slots_allocate(len);
-	const uint8_t *key = sealing_key(token, row->is_private);
-	enum err err;
+	enum err err = ERROR_USER_NOT_LOGGED_IN;
+	uint8_t bound[BINDING_LEN];
+	const uint8_t *key;
 
-	if (!len || !key)
-		err = ERROR_STORE_CORRUPT;
-	else if (!plain)
-		err = ERROR_MEMORY;
-	else
+	pthread_rwlock_rdlock(&token->lock);
+	key = sealing_key(token, row->is_private);
+	if (key)
 		err = crypto_open_sealed(token->environment.crypto, key,
 		                         binding(row->uid, token->slot_id, row->revision, bound),
 		                         row->sealed, plain);
+	pthread_rwlock_unlock(&token->lock);
+	return err;
+}
+
+static enum err unseal(struct token *token, const struct store_row *row, struct attributes *set)
+{
+	size_t len = row->sealed.len - CRYPTO_SEAL_OVERHEAD;
+	uint8_t *plain;
+	enum err err;
+
+	if (row->sealed.len <= CRYPTO_SEAL_OVERHEAD || row->sealed.len > ROW_MAX)
+		return ERROR_STORE_CORRUPT;
+	plain = slots_allocate(len);
+	err = plain ? open_row(token, row, plain) : ERROR_MEMORY;
 	if (!err)
 		err = attributes_decode(set, (struct wire_bytes){plain, len});
 	slots_release(plain);
@@ -231,6 +241,16 @@ static enum err name_objects(struct token *token, struct object *const *objects,
 	return err;
 }
 
+/* Private objects join those that are loaded; what is stored while they are not would be loaded
+ * again at the next login, and stay after a logout. Under the write lock. */
+static enum err insert_new(struct token *token, struct object *object)
+{
+	if (object->is_token && object->is_private && !token->private_loaded)
+		return ERROR_USER_NOT_LOGGED_IN;
+	object->handle = token_next_handle(token);
+	return object_table_insert(token->table, object);
+}
+
 /* In memory, all or none. */
 static enum err publish(struct token *token, struct object *const *objects, size_t count)
 {
@@ -238,9 +258,9 @@ static enum err publish(struct token *token, struct object *const *objects, size
 	size_t done = 0;
 
 	pthread_rwlock_wrlock(&token->lock);
-	for (; !err && done < count; done++) {
-		objects[done]->handle = token_next_handle(token);
-		err = object_table_insert(token->table, objects[done]);
+	while (!err && done < count) {
+		err = insert_new(token, objects[done]);
+		done += !err;
 	}
 	while (err && done--)
 		object_table_remove(token->table, objects[done]->handle);
@@ -251,8 +271,8 @@ static enum err publish(struct token *token, struct object *const *objects, size
 /* Those of the objects that are token objects, in one transaction. */
 static enum err store_objects(struct token *token, struct object *const *objects, size_t count)
 {
-	struct wire_buffer sealed[ADD_MAX] = {0};
-	struct store_row rows[ADD_MAX];
+	struct wire_buffer sealed[TOKEN_ADD_MAX] = {0};
+	struct store_row rows[TOKEN_ADD_MAX];
 	size_t row_count = 0;
 	enum err err = ERROR_NONE;
 
@@ -269,6 +289,16 @@ static enum err store_objects(struct token *token, struct object *const *objects
 	return err;
 }
 
+/* Takes back what was stored and could not be published. */
+static void unstore_objects(struct token *token, struct object *const *objects, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (objects[i]->is_token &&
+		    store_delete_object(token->environment.store, token->slot_id, objects[i]->uid))
+			log_error("store: an object that could not be added stays in the store");
+	}
+}
+
 static bool any_token_object(struct object *const *objects, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -283,7 +313,7 @@ enum err token_add_objects(struct token *token, struct object *const *objects, s
 	bool stored = any_token_object(objects, count);
 	enum err err;
 
-	if (count > ADD_MAX)
+	if (count > TOKEN_ADD_MAX)
 		return ERROR_INTERNAL;
 	err = name_objects(token, objects, count);
 	if (err)
@@ -292,8 +322,11 @@ enum err token_add_objects(struct token *token, struct object *const *objects, s
 		return publish(token, objects, count);
 	pthread_mutex_lock(&token->change);
 	err = store_objects(token, objects, count);
-	if (!err)
+	if (!err) {
 		err = publish(token, objects, count);
+		if (err)
+			unstore_objects(token, objects, count);
+	}
 	pthread_mutex_unlock(&token->change);
 	return err;
 }
@@ -314,15 +347,27 @@ static enum err unpublish(struct token *token, const struct object *object)
 	return removed ? ERROR_NONE : ERROR_OBJECT_HANDLE;
 }
 
+/* Is the object, or what replaced it, published? A handle is not given out twice. */
+static bool is_published(struct token *token, const struct object *object)
+{
+	bool there;
+
+	pthread_rwlock_rdlock(&token->lock);
+	there = object_table_find(token->table, object->handle) != NULL;
+	pthread_rwlock_unlock(&token->lock);
+	return there;
+}
+
 enum err token_remove_object(struct token *token, struct object *object)
 {
-	enum err err;
+	enum err err = ERROR_OBJECT_HANDLE;
 
 	if (!object->is_token)
 		return unpublish(token, object);
 	/* The row goes first; whoever comes second finds none. */
 	pthread_mutex_lock(&token->change);
-	err = store_delete_object(token->environment.store, token->slot_id, object->uid);
+	if (is_published(token, object))
+		err = store_delete_object(token->environment.store, token->slot_id, object->uid);
 	if (!err) {
 		pthread_rwlock_wrlock(&token->lock);
 		object_table_remove(token->table, object->handle);

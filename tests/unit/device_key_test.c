@@ -3,6 +3,9 @@
  * The device key: made once, loaded ever after, never made anew for a store with tokens, and not
  * taken from a file that others could have changed.
  */
+#include <sys/resource.h>
+#include <sys/time.h>
+
 #include "base_fixture.h"
 #include "device_key.h"
 #include "store.h"
@@ -154,6 +157,80 @@ TEST(wrong_mode_owner_or_kind)
 	ASSERT_EQ(unlink(base_path("device.key")), 0);
 	ASSERT_EQ(mkdir(base_path("device.key"), 0700), 0);
 	refused("regular file");
+	close_all();
+}
+
+/* A start that died halfway, whenever that was, is no obstacle to the next one. */
+TEST(leftover_of_a_dead_start)
+{
+	static const uint8_t octets[7] = {1};
+	uint8_t first[CRYPTO_KEY_LEN], second[CRYPTO_KEY_LEN];
+
+	open_all();
+	base_write(base_path("device.key.new"), octets, sizeof(octets), 0600);
+	get_key(first);
+	EXPECT_NE(access(base_path("device.key.new"), F_OK), 0);
+	get_key(second);
+	EXPECT_MEMEQ(first, second, sizeof(first));
+	close_all();
+}
+
+/* What the disk does not take is not there afterwards. */
+TEST(nothing_half_written)
+{
+	struct rlimit limit = {16, 16};
+	uint8_t *key;
+
+	open_all();
+	signal(SIGXFSZ, SIG_IGN);
+	ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	EXPECT_EQ(try_key(&key), -1);
+	EXPECT_NE(access(base_path("device.key"), F_OK), 0);
+	EXPECT_NE(access(base_path("device.key.new"), F_OK), 0);
+	EXPECT_EQ(strncmp(base_error, base_folder, strlen(base_folder)), 0);
+	EXPECT_NULL(strstr(base_error, "Success"));
+}
+
+/* Opening a pipe would wait for its other end. */
+TEST_TIMEOUT(pipe_is_no_key, 5)
+{
+	open_all();
+	ASSERT_EQ(mkfifo(base_path("device.key"), 0600), 0);
+	refused("regular file");
+	close_all();
+}
+
+/* A timer kills a child somewhere in making the key; what is there then is a whole key or none. */
+static void kill_while_making(suseconds_t after_us)
+{
+	struct itimerval timer = {.it_value.tv_usec = after_us};
+	struct stat status;
+	uint8_t *key;
+	pid_t child = fork();
+
+	if (!child) {
+		setitimer(ITIMER_REAL, &timer, NULL);
+		for (;;) {
+			if (try_key(&key))
+				_exit(1);
+			slots_release(key);
+			unlink(base_path("device.key"));
+		}
+	}
+	ASSERT_EQ(waitpid(child, NULL, 0), child);
+	if (!stat(base_path("device.key"), &status))
+		ASSERT_EQ(status.st_size, CRYPTO_KEY_LEN);
+}
+
+TEST(killed_while_making)
+{
+	uint8_t got[CRYPTO_KEY_LEN];
+
+	open_all();
+	for (suseconds_t i = 0; i < 60; i++) {
+		kill_while_making(1000 + 137 * i);
+		get_key(got);
+	}
 	close_all();
 }
 

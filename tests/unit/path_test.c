@@ -200,6 +200,25 @@ TEST(permission_denied)
 	as_nobody(check_denied);
 }
 
+static void check_passable(void)
+{
+	int fd = open_directory(expand("%/passable/own"));
+
+	EXPECT_GE(fd, 0);
+	if (fd < 0)
+		printf("# %s\n", base_error);
+}
+
+/* A parent that may be passed but not listed is as good as any. */
+TEST(parent_without_read_permission)
+{
+	ASSERT_EQ(mkdir(base_path("passable"), 0711), 0);
+	ASSERT_EQ(mkdir(base_path("passable/own"), 0700), 0);
+	if (!geteuid())
+		ASSERT_EQ(chown(base_path("passable/own"), NOBODY, NOBODY), 0);
+	as_nobody(check_passable);
+}
+
 TEST(words_for_errno)
 {
 	static const struct {

@@ -3,10 +3,13 @@
  * The store: rows come back as they went in and in order, transactions are all or none, there is
  * one owner, and what was acknowledged survives SIGKILL.
  */
+#include <sched.h>
 #include <sqlite3.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include "base_fixture.h"
+#include "clock.h"
 #include "store.h"
 
 #define ROWS_MAX 4096u
@@ -377,6 +380,115 @@ TEST(one_owner)
 	if (!child)
 		_exit(try_open() ? 78 : 77);
 	EXPECT_EQ(end_of(child), 77);
+}
+
+/* Somebody who has the database open without our lock, such as the sqlite3 shell. */
+static void __attribute__((noreturn)) hold_database(int ready)
+{
+	sqlite3 *database;
+
+	if (sqlite3_open(base_path("store/store.db"), &database) ||
+	    sqlite3_exec(database, "BEGIN; SELECT count(*) FROM objects", NULL, NULL, NULL) ||
+	    write(ready, "", 1) != 1)
+		_exit(78);
+	for (;;)
+		pause();
+}
+
+TEST(foreign_owner_of_the_database)
+{
+	char wanted[80], octet;
+	int ends[2];
+	pid_t child;
+
+	open_store();
+	store_close(store);
+	ASSERT_EQ(pipe(ends), 0);
+	child = fork();
+	if (!child)
+		hold_database(ends[1]);
+	ASSERT_EQ(read(ends[0], &octet, 1), 1);
+	snprintf(wanted, sizeof(wanted), "Database is locked by pid %d;", (int)child);
+	EXPECT_EQ(try_open(), -1);
+	EXPECT_TRUE(base_error_has(wanted));
+	kill(child, SIGKILL);
+	EXPECT_EQ(end_of(child), -SIGKILL);
+	open_store();
+	store_close(store);
+}
+
+/* Rows whose uid is damaged stop nobody from loading the others. */
+TEST(rows_without_uid_are_skipped)
+{
+	open_store();
+	for (uint32_t number = 1; number <= 4; number++)
+		ASSERT_EQ(put_one(0, number, "x"), ERROR_NONE);
+	store_close(store);
+	run_sql("UPDATE objects SET uid = zeroblob(15) WHERE number = 2;"
+	        "UPDATE objects SET uid = x'' WHERE number = 3");
+	open_store();
+	load(0, false);
+	ASSERT_EQ(loaded.count, 2);
+	EXPECT_EQ(loaded.numbers[0], 1);
+	EXPECT_EQ(loaded.numbers[1], 4);
+	store_close(store);
+}
+
+/* A file system of our own at the place of the store. */
+static void mount_store(const char *options)
+{
+	ASSERT_EQ(mkdir(base_path("store"), 0700), 0);
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("tmpfs", base_path("store"), "tmpfs", 0, options))
+		SKIP("needs root to mount a file system");
+}
+
+TEST(full_disk)
+{
+	enum err err = ERROR_NONE;
+	uint32_t done = 0;
+
+	mount_store("size=256k,mode=0700");
+	open_store();
+	while (!err && done < ROWS_MAX - 1) {
+		err = put_one(0, done + 1, "x");
+		done += !err;
+	}
+	EXPECT_EQ(err, ERROR_STORE_FULL);
+	load(0, false);
+	EXPECT_EQ(loaded.count, done);
+	ASSERT_EQ(mount(NULL, base_path("store"), NULL, MS_REMOUNT, "size=4m,mode=0700"), 0);
+	EXPECT_EQ(put_one(0, done + 1, "x"), ERROR_NONE);
+	reopen();
+	load(0, false);
+	EXPECT_EQ(loaded.count, done + 1);
+	store_close(store);
+	umount2(base_path("store"), MNT_DETACH);
+}
+
+TEST(read_only_file_system)
+{
+	mount_store("size=256k,mode=0700");
+	open_store();
+	store_close(store);
+	ASSERT_EQ(mount(NULL, base_path("store"), NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+	EXPECT_EQ(try_open(), -1);
+	EXPECT_TRUE(base_error_has("read-only file system"));
+	umount2(base_path("store"), MNT_DETACH);
+}
+
+/* Not judged: how long a durable put takes here. */
+TEST(put_timing)
+{
+	const uint32_t puts = 500;
+	uint64_t start;
+
+	open_store();
+	start = clock_monotonic_ns();
+	for (uint32_t number = 1; number <= puts; number++)
+		ASSERT_EQ(put_one(0, number, "0123456789abcde"), ERROR_NONE);
+	printf("# put: %.0f us\n", (double)(clock_monotonic_ns() - start) / 1e3 / puts);
+	store_close(store);
 }
 
 /* Puts pairs without end and says so after each. */

@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #include "base_fixture.h"
+#include "clock.h"
 #include "token.h"
 
 #define SO_PIN   base_bytes("so-pin-1")
@@ -257,6 +258,130 @@ TEST(counters_survive_a_restart)
 	close_all();
 }
 
+/* The SO's counter is a counter of its own, with flags of its own. */
+TEST(so_locks_too)
+{
+	open_initialized();
+	config->security.max_failed_logins = 3;
+	ASSERT_EQ(login_after_window(TOKEN_SO, WRONG), ERROR_PIN_INCORRECT);
+	EXPECT_EQ(info().pin_flags, CKF_SO_PIN_COUNT_LOW);
+	ASSERT_EQ(login_after_window(TOKEN_SO, WRONG), ERROR_PIN_INCORRECT);
+	EXPECT_EQ(info().pin_flags, CKF_SO_PIN_COUNT_LOW | CKF_SO_PIN_FINAL_TRY);
+	ASSERT_EQ(login_after_window(TOKEN_SO, WRONG), ERROR_PIN_INCORRECT);
+	EXPECT_EQ(info().pin_flags, CKF_SO_PIN_COUNT_LOW | CKF_SO_PIN_LOCKED);
+	EXPECT_EQ(login(TOKEN_SO, SO_PIN), ERROR_PIN_LOCKED);
+	EXPECT_EQ(token_initialize(token, SO_PIN, base_bytes("new"), &delay_ms), ERROR_PIN_LOCKED);
+	EXPECT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
+	token_logout(token);
+	close_all();
+}
+
+/* Of a length that no PIN has: wrong like any other, so nobody learns the limits by it. */
+TEST(wrong_lengths_count)
+{
+	static const char many[] = "0123456789012345678901234567890123456789"
+				   "0123456789012345678901234567890123456789";
+
+	open_initialized();
+	EXPECT_EQ(login_after_window(TOKEN_USER, (struct wire_bytes){NULL, 0}),
+	          ERROR_PIN_INCORRECT);
+	EXPECT_EQ(login_after_window(TOKEN_USER, base_bytes("x")), ERROR_PIN_INCORRECT);
+	EXPECT_EQ(login_after_window(TOKEN_USER, base_bytes(many)), ERROR_PIN_INCORRECT);
+	EXPECT_EQ(delay_ms, 400);
+	EXPECT_EQ(info().user_failures, 3);
+	close_all();
+}
+
+static void *guess(void *context)
+{
+	unsigned int delay = 0;
+
+	*(enum err *)context = token_login(token, TOKEN_USER, WRONG, &delay);
+	return NULL;
+}
+
+/* Guesses that come together are one guess: the others meet its window. */
+TEST(guesses_at_once)
+{
+	enum err answers[4];
+	pthread_t threads[4];
+	unsigned int incorrect = 0, limited = 0;
+	uint64_t window_ends;
+
+	open_initialized();
+	for (int i = 0; i < 3; i++) /* so that the window is long: 800 ms */
+		ASSERT_EQ(login_after_window(TOKEN_USER, WRONG), ERROR_PIN_INCORRECT);
+	window_ends = clock_monotonic_ns() + delay_ms * 1000000ull;
+	while (clock_monotonic_ns() < window_ends)
+		;
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(pthread_create(&threads[i], NULL, guess, &answers[i]), 0);
+	for (int i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+		incorrect += answers[i] == ERROR_PIN_INCORRECT;
+		limited += answers[i] == ERROR_PIN_RATE_LIMITED;
+	}
+	EXPECT_EQ(incorrect, 1);
+	EXPECT_EQ(limited, 3);
+	EXPECT_EQ(info().user_failures, 4);
+	close_all();
+}
+
+/* Answers three wrong PINs, says so, and waits for its end. */
+static void __attribute__((noreturn)) fail_and_wait(int said)
+{
+	open_initialized();
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(login_after_window(TOKEN_USER, WRONG), ERROR_PIN_INCORRECT);
+	ASSERT_EQ(write(said, "", 1), 1);
+	for (;;)
+		pause();
+}
+
+TEST(counters_survive_sigkill)
+{
+	char octet;
+	int ends[2];
+	pid_t child;
+
+	base_path(""); /* the child uses it, too */
+	ASSERT_EQ(pipe(ends), 0);
+	if (!(child = fork()))
+		fail_and_wait(ends[1]);
+	close(ends[1]);
+	ASSERT_EQ(read(ends[0], &octet, 1), 1);
+	kill(child, SIGKILL);
+	ASSERT_EQ(waitpid(child, NULL, 0), child);
+	open_all();
+	EXPECT_EQ(info().user_failures, 3);
+	EXPECT_EQ(login(TOKEN_USER, USER_PIN), ERROR_PIN_RATE_LIMITED);
+	EXPECT_EQ(login_after_window(TOKEN_USER, USER_PIN), ERROR_NONE);
+	close_all();
+}
+
+/* The configured serial number is the first slot's; any other gets sixteen random digits. */
+TEST(serials)
+{
+	struct token_environment environment;
+	struct token_info first;
+	struct token *slot_0;
+
+	open_all();
+	free(config->token.serial_number);
+	config->token.serial_number = strdup("SN-1");
+	ASSERT_EQ(token_initialize(token, SO_PIN, base_bytes("x"), &delay_ms), ERROR_NONE);
+	first = info();
+	for (int i = 0; i < 16; i++)
+		EXPECT_NOT_NULL(memchr("0123456789abcdef", first.serial[i], 16));
+	environment = (struct token_environment){base_crypto, store, config, device_key};
+	ASSERT_EQ(token_new(&slot_0, 0, &environment, NULL), ERROR_NONE);
+	ASSERT_EQ(token_initialize(slot_0, SO_PIN, base_bytes("y"), &delay_ms), ERROR_NONE);
+	token_info(slot_0, &first);
+	EXPECT_MEMEQ(first.serial, "SN-1            ", STORE_SERIAL_LEN);
+	token_free(slot_0);
+	close_all();
+}
+
 TEST(verifying_is_no_login)
 {
 	open_initialized();
@@ -378,6 +503,8 @@ TEST(replace_and_remove)
 	object_auto first = NULL;
 	object_auto second = NULL;
 	object_auto third = NULL;
+	object_auto last = NULL;
+	uint32_t handles[64];
 
 	open_initialized();
 	first = make("first", TOKEN);
@@ -396,8 +523,11 @@ TEST(replace_and_remove)
 		if (!round)
 			reopen();
 	}
-	EXPECT_EQ(token_remove_object(token, second), ERROR_NONE);
-	EXPECT_EQ(token_remove_object(token, second), ERROR_OBJECT_HANDLE);
+	ASSERT_EQ(search("second", handles), 1);
+	last = token_find(token, handles[0], APPLICATION(1), false);
+	ASSERT_NOT_NULL(last);
+	EXPECT_EQ(token_remove_object(token, last), ERROR_NONE);
+	EXPECT_EQ(token_remove_object(token, last), ERROR_OBJECT_HANDLE);
 	reopen();
 	EXPECT_EQ(seen(NULL), 0);
 	close_all();
@@ -459,6 +589,177 @@ TEST(damaged_rows_are_kept_but_not_shown)
 	close_token();
 	run_sql("UPDATE objects SET slot_id = slot_id", 7); /* all of them are there */
 	open_token();
+	close_all();
+}
+
+/* The last reference to a private object outlives a logout; the object has another handle since. */
+TEST(reference_from_before_a_logout)
+{
+	object_auto object = NULL;
+	uint32_t handle;
+
+	open_initialized();
+	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
+	handle = add("secret", TOKEN | PRIVATE);
+	object = token_find(token, handle, APPLICATION(1), true);
+	ASSERT_NOT_NULL(object);
+	token_logout(token);
+	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
+	EXPECT_EQ(token_remove_object(token, object), ERROR_OBJECT_HANDLE);
+	EXPECT_EQ(seen("secret"), 1);
+	reopen();
+	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
+	EXPECT_EQ(seen("secret"), 1);
+	close_all();
+}
+
+/* While the SO alone is logged in, private objects are not loaded, so none can join them. */
+TEST(private_object_without_user)
+{
+	object_auto object = NULL;
+
+	open_initialized();
+	ASSERT_EQ(login(TOKEN_SO, SO_PIN), ERROR_NONE);
+	object = make("secret", TOKEN | PRIVATE);
+	EXPECT_EQ(token_add_objects(token, &object, 1), ERROR_USER_NOT_LOGGED_IN);
+	EXPECT_EQ(seen("secret"), 0);
+	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
+	EXPECT_EQ(seen("secret"), 0); /* nor was it stored */
+	close_all();
+}
+
+TEST(handles_are_not_reused)
+{
+	uint32_t first, third;
+	object_auto object = NULL;
+
+	open_initialized();
+	first = add("one", SESSION);
+	object = token_find(token, first, APPLICATION(1), false);
+	ASSERT_EQ(token_remove_object(token, object), ERROR_NONE);
+	EXPECT_NE(add("two", SESSION), first);
+	reopen();
+	third = add("three", SESSION);
+	EXPECT_TRUE(third - first > 1000 && first - third > 1000); /* a random start */
+	close_all();
+}
+
+/* One bit in the middle of the row's sealed octets. */
+static void flip_bit(sqlite3_int64 number)
+{
+	sqlite3_blob *blob;
+	sqlite3 *database;
+	uint8_t octet;
+
+	ASSERT_EQ(sqlite3_open(base_path("store/store.db"), &database), SQLITE_OK);
+	ASSERT_EQ(sqlite3_blob_open(database, "main", "objects", "sealed", number, 1, &blob), 0);
+	ASSERT_EQ(sqlite3_blob_read(blob, &octet, 1, 30), SQLITE_OK);
+	octet ^= 0x10;
+	ASSERT_EQ(sqlite3_blob_write(blob, &octet, 1, 30), SQLITE_OK);
+	ASSERT_EQ(sqlite3_blob_close(blob), SQLITE_OK);
+	ASSERT_EQ(sqlite3_close(database), SQLITE_OK);
+}
+
+/* What `act` writes to standard error holds `text`. */
+static bool logs(void (*act)(void), const char *text)
+{
+	static char content[4096];
+	FILE *log = tmpfile();
+	int saved = dup(2);
+
+	ASSERT_NOT_NULL(log);
+	dup2(fileno(log), 2);
+	act();
+	dup2(saved, 2);
+	close(saved);
+	rewind(log);
+	content[fread(content, 1, sizeof(content) - 1, log)] = '\0';
+	fclose(log);
+	return strstr(content, text) != NULL;
+}
+
+TEST(flipped_bit)
+{
+	open_initialized();
+	add("first", TOKEN);
+	add("second", TOKEN);
+	add("third", TOKEN);
+	close_token();
+	flip_bit(2);
+	EXPECT_TRUE(logs(open_token, "of slot 2 is damaged; it is kept, but not shown"));
+	EXPECT_EQ(seen(NULL), 2);
+	EXPECT_EQ(seen("second"), 0);
+	close_all();
+}
+
+static void *log_user_in(void *unused)
+{
+	unsigned int delay = 0;
+
+	(void)unused;
+	ASSERT_EQ(token_login(token, TOKEN_USER, USER_PIN, &delay), ERROR_NONE);
+	return NULL;
+}
+
+/* The SO leaves as soon as the first of the user's objects is seen; the rest is loaded after that.
+ */
+TEST(logout_while_another_loads)
+{
+	const size_t many = 60;
+	pthread_t user;
+
+	open_initialized();
+	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
+	for (size_t i = 0; i < many; i++)
+		add("secret", TOKEN | PRIVATE);
+	token_logout(token);
+	for (int round = 0; round < 5; round++) {
+		ASSERT_EQ(login(TOKEN_SO, SO_PIN), ERROR_NONE);
+		ASSERT_EQ(pthread_create(&user, NULL, log_user_in, NULL), 0);
+		while (!seen("secret"))
+			;
+		token_logout(token);
+		pthread_join(user, NULL);
+		EXPECT_EQ(seen("secret"), many);
+		token_logout(token);
+		EXPECT_EQ(seen("secret"), 0);
+	}
+	close_all();
+}
+
+static atomic_bool stop_reading;
+
+static void *read_without_end(void *context)
+{
+	uint32_t handle = *(uint32_t *)context;
+
+	while (!atomic_load(&stop_reading)) {
+		object_auto object = token_find(token, handle, APPLICATION(1), false);
+
+		ASSERT_NOT_NULL(object);
+	}
+	return NULL;
+}
+
+/* Loops that find keys all the time do not keep a change waiting for ever. */
+TEST(readers_do_not_starve_writers)
+{
+	pthread_t threads[6];
+	uint32_t handle;
+	uint64_t start;
+
+	open_initialized();
+	handle = add("key", SESSION);
+	for (int i = 0; i < 6; i++)
+		ASSERT_EQ(pthread_create(&threads[i], NULL, read_without_end, &handle), 0);
+	start = clock_monotonic_ns();
+	for (int i = 0; i < 200; i++)
+		add("another", SESSION);
+	start = (clock_monotonic_ns() - start) / 1000000;
+	atomic_store(&stop_reading, true);
+	for (int i = 0; i < 6; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_LT(start, 5000); /* ms; half a minute when readers go first */
 	close_all();
 }
 

@@ -105,31 +105,35 @@ static bool run_cbc(void *argument)
 	return encrypt(argument);
 }
 
-/* RSA signs the same DigestInfo that the PKCS#11 program hands over ready-made. */
-static bool set_padding(struct worker *worker)
+/* CKM_ECDSA takes a hash that was made before; CKM_SHA256_RSA_PKCS makes it: so do we. */
+static bool prepare_hash(struct worker *worker, const unsigned char **hash)
 {
+	*hash = worker->is_rsa ? worker->output : worker->input;
 	return !worker->is_rsa ||
-	       (CALL(worker, EVP_PKEY_CTX_set_rsa_padding, worker->key_use, RSA_PKCS1_PADDING) &&
+	       (run_digest(worker) &&
+	        CALL(worker, EVP_PKEY_CTX_set_rsa_padding, worker->key_use, RSA_PKCS1_PADDING) &&
 	        CALL(worker, EVP_PKEY_CTX_set_signature_md, worker->key_use, worker->sha256));
 }
 
 static bool run_sign(void *argument)
 {
 	struct worker *worker = argument;
+	const unsigned char *hash;
 
 	worker->signature_len = sizeof(worker->signature);
-	return CALL(worker, EVP_PKEY_sign_init, worker->key_use) && set_padding(worker) &&
+	return CALL(worker, EVP_PKEY_sign_init, worker->key_use) && prepare_hash(worker, &hash) &&
 	       CALL(worker, EVP_PKEY_sign, worker->key_use, worker->signature,
-	            &worker->signature_len, worker->input, HASH_LEN);
+	            &worker->signature_len, hash, HASH_LEN);
 }
 
 static bool run_verify(void *argument)
 {
 	struct worker *worker = argument;
+	const unsigned char *hash;
 
-	return CALL(worker, EVP_PKEY_verify_init, worker->key_use) && set_padding(worker) &&
+	return CALL(worker, EVP_PKEY_verify_init, worker->key_use) && prepare_hash(worker, &hash) &&
 	       CALL(worker, EVP_PKEY_verify, worker->key_use, worker->signature,
-	            worker->signature_len, worker->input, HASH_LEN);
+	            worker->signature_len, hash, HASH_LEN);
 }
 
 static bool run_aes_keygen(void *argument)
@@ -202,7 +206,9 @@ static bool setup_rsa(void *argument)
 	struct worker *worker = argument;
 
 	worker->is_rsa = true;
-	return MAKE(worker, worker->key, EVP_RSA_gen, 2048) &&
+	worker->input_len = HASH_LEN;
+	return MAKE(worker, worker->digest, EVP_MD_CTX_new) &&
+	       MAKE(worker, worker->key, EVP_RSA_gen, 2048) &&
 	       MAKE(worker, worker->key_use, EVP_PKEY_CTX_new_from_pkey, NULL, worker->key, NULL);
 }
 

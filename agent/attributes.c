@@ -50,30 +50,17 @@ enum err attributes_copy(struct attributes *to, const struct attributes *from)
 	return ERROR_NONE;
 }
 
-/* Where the attribute of this type lies: octets [*from, *to). */
-static bool locate(const struct attributes *set, uint64_t type, size_t *from, size_t *to)
-{
-	struct wire_template template = attributes_template(set);
-	struct wire_attribute attribute;
-	size_t cursor = 0;
-
-	*from = 0;
-	while (wire_template_next(&template, &cursor, &attribute)) {
-		if (attribute.type == type) {
-			*to = cursor;
-			return true;
-		}
-		*from = cursor;
-	}
-	return false;
-}
-
 void attributes_remove(struct attributes *set, uint64_t type)
 {
 	struct wire_buffer *encoded = &set->encoded;
+	struct wire_template template = attributes_template(set);
+	struct wire_attribute attribute;
 	size_t from, to;
 
-	if (!locate(set, type, &from, &to))
+	if (!wire_template_locate(&template, type, &from))
+		return;
+	to = from;
+	if (!wire_template_next(&template, &to, &attribute))
 		return;
 	memmove(encoded->data + from, encoded->data + to, encoded->len - to);
 	wire_buffer_truncate(encoded, encoded->len - (to - from));

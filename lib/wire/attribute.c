@@ -6,20 +6,21 @@
  */
 #include "wire/attribute.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "wire/cryptoki.h"
 #include "wire/frame.h"
 
 #define NESTED_DEPTH 1u
+#define HEAD_LEN     13u /* type u64, kind u8, length u32 */
 
 uint64_t wire_load_u64(const uint8_t *octets)
 {
-	uint64_t value = 0;
+	uint64_t value;
 
-	for (unsigned int i = 0; i < 8; i++)
-		value |= (uint64_t)octets[i] << (8 * i);
-	return value;
+	memcpy(&value, octets, sizeof(value));
+	return le64toh(value);
 }
 
 void wire_store_u64(uint8_t *octets, uint64_t value)
@@ -240,15 +241,36 @@ bool wire_template_next(const struct wire_template *template, size_t *cursor,
 	return !reader.failed;
 }
 
+/* Looks at heads only: most of an object's life is finding attributes. */
+bool wire_template_locate(const struct wire_template *template, uint64_t type, size_t *offset)
+{
+	const uint8_t *octets = template->attributes.data;
+	size_t left = template->attributes.len;
+
+	while (left >= HEAD_LEN) {
+		uint32_t value_len;
+
+		if (wire_load_u64(octets) == type) {
+			*offset = template->attributes.len - left;
+			return true;
+		}
+		memcpy(&value_len, octets + HEAD_LEN - sizeof(value_len), sizeof(value_len));
+		value_len = le32toh(value_len);
+		if (value_len > left - HEAD_LEN)
+			break;
+		octets += HEAD_LEN + value_len;
+		left -= HEAD_LEN + value_len;
+	}
+	return false;
+}
+
 bool wire_template_find(const struct wire_template *template, uint64_t type,
                         struct wire_attribute *attribute)
 {
-	size_t cursor = 0;
+	size_t cursor;
 
-	while (wire_template_next(template, &cursor, attribute))
-		if (attribute->type == type)
-			return true;
-	return false;
+	return wire_template_locate(template, type, &cursor) &&
+	       wire_template_next(template, &cursor, attribute);
 }
 
 void wire_put_u64_list(struct wire_buffer *buffer, struct wire_u64_list list)

@@ -56,6 +56,8 @@ enum wire_attribute_kind wire_attribute_kind_of(uint64_t type);
 /* Steps through a template. *cursor starts at 0. False at the end. */
 bool wire_template_next(const struct wire_template *template, size_t *cursor,
                         struct wire_attribute *attribute);
+/* Where the first attribute of this type begins, for wire_template_next. */
+bool wire_template_locate(const struct wire_template *template, uint64_t type, size_t *offset);
 /* Finds the first attribute of this type. */
 bool wire_template_find(const struct wire_template *template, uint64_t type,
                         struct wire_attribute *attribute);

@@ -9,12 +9,11 @@
 #include <linux/atomic.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
-#include <linux/hrtimer.h>
 #include <linux/key.h>
 #include <linux/kref.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
-#include <linux/timer.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
@@ -24,11 +23,11 @@
 struct chsm_file {
 	struct mm_struct *mm;		/* mmgrab()bed; compared, never used */
 	kuid_t uid;			/* effective user id at open */
-	struct list_head slots;		/* not persistent ones; under chsm_slots_lock of slot.c */
+	struct list_head slots;		/* not persistent ones; under slots_lock of slot.c */
 };
 
 /*
- * A slot. Immutable once it can be found, but for `dead` and `wraps`. Found by number in an xarray that
+ * A slot. Immutable once it can be found, but for `key` and `wraps`. Found by number in an xarray that
  * holds one reference; each caller of chsm_slot_get() holds another. Pages are wiped and freed with the last
  * reference, so a wrap that runs while its slot is destroyed ends on whole data.
  */
@@ -42,9 +41,10 @@ struct chsm_slot {
 	kuid_t uid;
 	struct chsm_file *owner;	/* NULL when PERSISTENT */
 	struct list_head of_owner;
-	struct key *key;		/* the "craton_hsm" key that shows it; one reference */
+	struct key *key;		/* the key that shows it; no reference, see keytype.c; under slots_lock */
 	atomic64_t wraps;
-	ktime_t expires;		/* CLOCK_BOOTTIME, 0 = never */
+	u32 timeout;			/* seconds, 0 = never */
+	ktime_t expires;		/* CLOCK_BOOTTIME, with a timeout */
 	struct delayed_work expiry;
 	char label[CRATON_HSM_LABEL_SIZE];
 };
@@ -92,7 +92,9 @@ struct chsm_slot *chsm_slot_get(struct chsm_file *owner, u32 number);
 void chsm_slot_put(struct chsm_slot *slot);
 /* Takes the slot out of the table, invalidates its key and tells the listeners; does nothing the second time. */
 void chsm_slot_kill(u32 number, enum craton_hsm_reason reason);
-/* The key material, copied page by page. For secrets: the caller wipes the other side. */
+/* The key ended by itself: the slot ends with it, if it is still this key's. */
+void chsm_slot_key_gone(u32 number, const struct key *key);
+/* The key material, copied page by page. The caller wipes the other side. */
 void chsm_slot_load(const struct chsm_slot *slot, u8 *to);
 void chsm_slot_store(struct chsm_slot *slot, const u8 *from);
 void chsm_slots_close(struct chsm_file *owner);
@@ -111,24 +113,30 @@ int chsm_unwrap(struct chsm_file *owner, struct craton_hsm_unwrap *request);
 int chsm_logon(struct chsm_file *owner, struct craton_hsm_logon *request);
 
 /* ---- keytype.c: the "craton_hsm" key type and each user's keyring ".craton_hsm" */
-/* Makes the key that shows a slot, in the keyring of the current user; the slot must have its number. */
+/*
+ * Makes the key that shows a slot and links it into its user's keyring; the slot must have its number. A
+ * reference, or ERR_PTR.
+ */
 struct key *chsm_key_create(const struct chsm_slot *slot);
-/* Takes the key away without calling back into the slot. Drops the reference. */
+/* A reference, or NULL when the key's last one is gone. Under the lock that its callbacks take. */
+struct key *chsm_key_hold(struct key *key);
+bool chsm_key_is_dead(const struct key *key);
+/* Invalidates the key and drops the reference. */
 void chsm_key_retire(struct key *key);
-s32 chsm_keyring_serial(void);	/* of the current user, 0 when there is none */
+s32 chsm_keyring_serial(kuid_t uid);	/* 0 when there is none */
 int chsm_keytype_init(void);
 void chsm_keytype_exit(void);
 
 /* ---- anchor.c */
 int chsm_anchor_extend(struct chsm_file *owner, struct craton_hsm_anchor *request);
 int chsm_anchor_read(struct chsm_file *owner, struct craton_hsm_anchor *request);
-int chsm_anchor_init(void);
 void chsm_anchor_exit(void);
 
 /* ---- arena.c */
 int chsm_arena_mmap(struct file *file, struct vm_area_struct *vma);
-/* Unmaps and wipes every arena; accesses then give SIGBUS. */
-void chsm_arenas_wipe(bool stay);
+/* Unmaps and wipes every arena; accesses then give SIGBUS. Returns how many. */
+u32 chsm_arenas_wipe(bool stay);
+u32 chsm_arenas_alive(void);
 
 /* ---- event.c: generic netlink multicasts; never fail their caller, safe in atomic context where said */
 void chsm_event_slot_created(const struct chsm_slot *slot);

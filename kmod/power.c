@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What happens to secrets when the machine goes down, sleeps to disk, or turns out to be a copy of itself.
+ */
+#include <linux/atomic.h>
+#include <linux/notifier.h>
+#include <linux/random.h>
+#include <linux/reboot.h>
+#include <linux/suspend.h>
+
+#include "chsm.h"
+
+static atomic64_t generation;
+
+static void wipe(bool stay)
+{
+	u32 count = chsm_slots_wipe(stay);
+
+	count += chsm_arenas_wipe(stay);
+	chsm_event_wiped(count, CRATON_HSM_REASON_POWER);
+}
+
+static int before_sleep(struct notifier_block *block, unsigned long action, void *data)
+{
+	u32 count;
+
+	if (action != PM_HIBERNATION_PREPARE)
+		return NOTIFY_DONE;
+	count = chsm_slots_alive() + chsm_arenas_alive();
+	if (!count)
+		return NOTIFY_OK;
+	if (READ_ONCE(chsm_wipe_on_hibernation)) {
+		wipe(false);
+		return NOTIFY_OK;
+	}
+	pr_warn("craton_hsm: hibernation refused: %u slots and arenas hold secrets\n", count);
+	chsm_event_hibernation_refused(count);
+	return notifier_from_errno(-EPERM);
+}
+
+/* Reboot, power off and kexec alike: nothing must be left in memory for whoever comes next. */
+static int before_down(struct notifier_block *block, unsigned long action, void *data)
+{
+	wipe(true);
+	return NOTIFY_DONE;
+}
+
+static int cloned(struct notifier_block *block, unsigned long action, void *data)
+{
+	chsm_event_vm_generation(atomic64_inc_return(&generation));
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block sleep_block = { .notifier_call = before_sleep };
+static struct notifier_block down_block = { .notifier_call = before_down };
+static struct notifier_block clone_block = { .notifier_call = cloned };
+
+u64 chsm_vm_generation(void)
+{
+	return atomic64_read(&generation);
+}
+
+int chsm_power_init(void)
+{
+	int err;
+
+	err = register_pm_notifier(&sleep_block);
+	if (err)
+		return err;
+	err = register_reboot_notifier(&down_block);
+	if (err)
+		goto out_sleep;
+	err = register_random_vmfork_notifier(&clone_block);
+	if (err)
+		goto out_down;
+	return 0;
+
+out_down:
+	unregister_reboot_notifier(&down_block);
+out_sleep:
+	unregister_pm_notifier(&sleep_block);
+	return err;
+}
+
+void chsm_power_exit(void)
+{
+	unregister_random_vmfork_notifier(&clone_block);
+	unregister_reboot_notifier(&down_block);
+	unregister_pm_notifier(&sleep_block);
+}

@@ -31,9 +31,10 @@ ifdef TEST_HOOKS
 OPTIMISE += -DCRATON_TEST_HOOKS=1
 endif
 
-PACKAGES := libcrypto sqlite3 liburing jansson libkeyutils p11-kit-1
+PACKAGES := libcrypto sqlite3 liburing jansson libkeyutils libnl-genl-3.0 p11-kit-1
 PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
-AGENT_LIBS := -lcrypto -lsqlite3 -luring -ljansson -lkeyutils -lpthread
+AGENT_LIBS := -lcrypto -lsqlite3 -luring -ljansson -lkeyutils -lnl-genl-3 -lnl-3 -lpthread
+ADMIN_LIBS := -ldevmapper -lblkid
 LIBRARY_LIBS := -lcrypto -lpthread
 
 CPPFLAGS += -D_GNU_SOURCE -DCRATON_VERSION='"$(VERSION)"' -DCRATON_LIBDIR='"$(LIBDIR)"' -Ilib -Iagent -Iinclude/uapi $(PACKAGE_CFLAGS)
@@ -49,6 +50,7 @@ AGENT_SOURCES := $(filter-out agent/main.c,$(wildcard agent/*.c))
 ADMIN_SOURCES := $(wildcard agent/admin/*.c)
 UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 API_SOURCES := $(wildcard tests/api/*_test.c)
+VM_SOURCES := $(wildcard tests/vm/*_vmtest.c tests/vm/scenes/*_vmtest.c)
 BENCH_SOURCES := $(wildcard tests/bench/*.c)
 
 LIBRARY := $(BUILD)/libcraton_hsm.so
@@ -57,6 +59,7 @@ ADMIN := $(BUILD)/craton-hsm-admin
 INTEGRITY := $(BUILD)/craton-hsm-integrity
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SOURCES))
 API_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(API_SOURCES))
+VM_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(VM_SOURCES)) $(BUILD)/tests/vm/find_volume_key
 BENCH := $(patsubst tests/%.c,$(BUILD)/tests/%,$(BENCH_SOURCES))
 
 .PHONY: all
@@ -82,7 +85,7 @@ $(LIBRARY): $(call objects,$(LIBRARY_SOURCES)) $(BUILD)/libwire.a lib/libcraton_
 $(DAEMON): $(OBJ)/agent/main.o $(BUILD)/libagent.a $(BUILD)/libwire.a
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS)
 $(ADMIN): $(call objects,$(ADMIN_SOURCES) lib/channel.c lib/exchange.c) $(BUILD)/libagent.a $(BUILD)/libwire.a
-	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS)
+	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS) $(ADMIN_LIBS)
 
 # The sidecar is made by the program that checks it, so that there is one definition of what is hashed.
 $(LIBRARY).hmac $(DAEMON).hmac: %.hmac: % $(INTEGRITY)
@@ -97,6 +100,10 @@ $(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(BUILD)/libagent.a $(BUILD)/liblib
 $(BUILD)/tests/api/%: $(OBJ)/tests/api/%.o $(BUILD)/libwire.a
 	@mkdir -p $(@D)
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) -o $@ $^ -ldl -lcrypto -lpthread
+# These run in the virtual machine, against the kernel alone.
+$(BUILD)/tests/vm/%: $(OBJ)/tests/vm/%.o
+	@mkdir -p $(@D)
+	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) -o $@ $^ -lnl-genl-3 -lnl-3 -lkeyutils -lcrypto -lpthread
 $(BUILD)/tests/bench/%: $(OBJ)/tests/bench/%.o
 	@mkdir -p $(@D)
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) -o $@ $^ -ldl -lcrypto -lpthread -lm
@@ -104,7 +111,7 @@ $(BUILD)/tests/bench/%: $(OBJ)/tests/bench/%.o
 $(OBJ)/tests/%.o: CPPFLAGS += -Itests
 
 .PHONY: tests
-tests: all $(UNIT_TESTS) $(API_TESTS) $(BENCH)
+tests: all $(UNIT_TESTS) $(API_TESTS) $(VM_TESTS) $(BENCH)
 
 $(BUILD)/protocol-doc: scripts/protocol-doc.c $(wildcard lib/wire/*.def lib/wire/*.h)
 	@mkdir -p $(@D)
@@ -140,6 +147,27 @@ check: ## install what is missing, build, and run every test
 	@$(MAKE) --no-print-directory tests
 	@$(MAKE) --no-print-directory hooks
 	@tests/run --build $(BUILD)
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+.PHONY: kmod
+kmod: ## the kernel module, for the kernel whose headers are in KDIR, in build/kmod
+	@mkdir -p $(BUILD)/kmod && cp -rup Kbuild kmod include $(BUILD)/kmod/
+	$(MAKE) -C $(KDIR) M=$(abspath $(BUILD))/kmod modules
+
+.PHONY: check-vm check-vm-all check-vm-debug
+check-vm: ## the kernel module's tests in a virtual machine with Debian 12's kernel (part of check)
+	@scripts/install-packages test
+	@$(MAKE) --no-print-directory tests
+	@tests/run --build $(BUILD) --filter tests/vm/
+check-vm-all: ## the same with Debian 13's kernel and its backport, too; needs root
+	@scripts/install-packages test
+	@$(MAKE) --no-print-directory tests
+	@tests/run --build $(BUILD) $(wildcard tests/vm/*_test.sh) tests/vm/linux_6.12.sh tests/vm/linux_7.sh
+check-vm-debug: ## the same with kernels that check memory, locks and leaks; builds them once, in 12 minutes
+	@scripts/install-packages debug
+	@$(MAKE) --no-print-directory tests
+	@tests/vm/kernels fetch debug >/dev/null && tests/vm/kernels fetch uml >/dev/null
+	@tests/run --build $(BUILD) tests/vm/linux_debug.sh tests/vm/linux_uml.sh tests/vm/planted.sh
 
 # Programs of others that load the library are not built with sanitizers, so these run what we wrote ourselves.
 SANITIZED := tests/(unit|api)/.*_test$$

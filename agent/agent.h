@@ -7,6 +7,7 @@
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -18,6 +19,8 @@ struct application_list;
 struct audit;
 struct config;
 struct crypto;
+struct events;
+struct keyring;
 struct loop;
 struct store;
 struct token;
@@ -39,6 +42,8 @@ struct agent {
 	struct store *store;
 	uint8_t *device_key;
 	struct audit *audit;
+	struct events *events;   /* NULL when none can be heard */
+	struct keyring *keyring; /* NULL when switched off */
 	struct agent_slot *slots;
 	uint32_t slot_count;
 	struct application_list *applications;
@@ -46,6 +51,7 @@ struct agent {
 	struct loop **loops;
 	unsigned int loop_count;
 	atomic_uint next_session_handle; /* random start, never reused soon */
+	pthread_mutex_t volume_lock;     /* of volume.h */
 	atomic_bool stopping;
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
 };

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit_anchor.h"
 #include "audit_file.h"
 #include "audit_format.h"
 #include "clock.h"
@@ -56,6 +57,7 @@ struct audit {
 	uint64_t synced_ns;
 	_Atomic uint64_t failures;
 	struct loss losses[LOSSES_KEPT];
+	struct audit_anchor anchor;
 };
 
 static void hash_line(struct audit *audit, const char *line, size_t len,
@@ -89,11 +91,14 @@ static bool wanted(const struct audit *audit, enum audit_class class)
 static bool append(struct audit *audit, const struct audit_record *record)
 {
 	char *line = audit->pending + audit->pending_len;
+	struct audit_place place = {.sequence = audit->sequence + 1, .previous_hash = audit->hash};
 	size_t len;
 
 	if (BUFFER_LEN - audit->pending_len < AUDIT_LINE_MAX)
 		return false;
-	len = audit_format(line, record, audit->sequence + 1, clock_wall_ns(), audit->hash);
+	if (!audit->pending_len)
+		place.anchor = audit_anchor_number(&audit->anchor, audit->in_flight);
+	len = audit_format(line, record, &place, clock_wall_ns());
 	hash_line(audit, line, len - 1, audit->hash);
 	audit->sequence++;
 	audit->pending_len += len;
@@ -207,17 +212,22 @@ static void settle(struct audit *audit)
 
 bool audit_batch_done(struct audit *audit, int sync_result)
 {
-	bool more;
+	struct kernel_register now;
+	bool more, extended;
 
 	if (sync_result) {
 		log_error("audit log: fdatasync failed: %s", strerror(-sync_result));
 		audit->flight_failed = true;
 	}
+	extended = !audit->flight_failed &&
+	           audit_anchor_extend(&audit->anchor, audit->flight_hash, &now);
 	pthread_mutex_lock(&audit->lock);
-	if (audit->flight_failed)
+	if (audit->flight_failed) {
 		fall_back(audit);
-	else
+	} else {
 		settle(audit);
+		audit_anchor_settle(&audit->anchor, extended, &now);
+	}
 	audit->in_flight = false;
 	more = audit->pending_len > 0;
 	pthread_mutex_unlock(&audit->lock);
@@ -262,11 +272,12 @@ static int flush(struct audit *audit)
 }
 
 /* A record of the log's own. */
-static void note(struct audit *audit, const char *operation, const char *detail)
+static void note(struct audit *audit, const char *operation, enum err result, const char *detail)
 {
 	struct audit_record record = {
 		.class = AUDIT_ADMIN,
 		.operation = operation,
+		.result = result,
 		.mechanism = CK_UNAVAILABLE_INFORMATION,
 		.fips_approved = true,
 		.uid = getuid(),
@@ -307,8 +318,24 @@ static void audit_free(struct audit *audit)
 	free(audit);
 }
 
+/* What the register says against the log stands in the log too; then the service goes on. */
+static void resume_anchor(struct audit *audit, const struct kernel_anchor *anchor, bool has_records)
+{
+	const char *path = audit->config->audit.log_path;
+	char problem[160];
+
+	audit_anchor_open(&audit->anchor, anchor, audit->sha256, path);
+	if (audit_anchor_resume(&audit->anchor, audit->fd, has_records ? audit->hash : NULL,
+	                        problem, sizeof(problem)))
+		return;
+	log_error("audit log: %s does not fit its register in the kernel module: %s", path,
+	          problem);
+	note(audit, "anchor-mismatch", ERROR_ANCHOR, problem);
+}
+
 /* Takes up the chain where the file ends. */
-static int resume(struct audit *audit, char *error, size_t error_len)
+static int resume(struct audit *audit, const struct kernel_anchor *anchor, char *error,
+                  size_t error_len)
 {
 	struct audit_tail tail;
 
@@ -320,13 +347,14 @@ static int resume(struct audit *audit, char *error, size_t error_len)
 	if (tail.last_line_len)
 		hash_line(audit, tail.last_line, tail.last_line_len, audit->hash);
 	memcpy(audit->file_hash, audit->hash, AUDIT_HASH_LEN);
+	resume_anchor(audit, anchor, tail.last_line_len > 0);
 	if (tail.torn_len) {
 		log_warning("audit log: %s ended in a torn record of %zu octets; it is kept in an "
 		            "audit-recovered record",
 		            audit->config->audit.log_path, tail.torn_len);
-		note(audit, "audit-recovered", tail.torn_hex);
+		note(audit, "audit-recovered", ERROR_NONE, tail.torn_hex);
 	}
-	note(audit, "agent-start", "craton-hsm-daemon " CRATON_VERSION);
+	note(audit, "agent-start", ERROR_NONE, "craton-hsm-daemon " CRATON_VERSION);
 	if (!flush(audit))
 		return 0;
 	snprintf(error, error_len, "Failed to open audit log: %s: cannot be written",
@@ -334,8 +362,8 @@ static int resume(struct audit *audit, char *error, size_t error_len)
 	return -1;
 }
 
-int audit_open(struct audit **out, const struct config *config, struct crypto *crypto, char *error,
-               size_t error_len)
+int audit_open(struct audit **out, const struct config *config, struct crypto *crypto,
+               const struct kernel_anchor *anchor, char *error, size_t error_len)
 {
 	struct audit *audit = audit_new(config, crypto);
 	int failed;
@@ -345,7 +373,7 @@ int audit_open(struct audit **out, const struct config *config, struct crypto *c
 		         config->audit.log_path);
 		failed = -1;
 	} else {
-		failed = config->audit.enabled ? resume(audit, error, error_len) : 0;
+		failed = config->audit.enabled ? resume(audit, anchor, error, error_len) : 0;
 	}
 	if (failed) {
 		if (audit)
@@ -361,7 +389,7 @@ void audit_close(struct audit *audit)
 	if (!audit)
 		return;
 	if (audit->fd >= 0) {
-		note(audit, "agent-stop", NULL);
+		note(audit, "agent-stop", ERROR_NONE, NULL);
 		if (flush(audit))
 			log_error("audit log: the last records could not be written");
 	}
@@ -375,5 +403,7 @@ void audit_statistics(struct audit *audit, struct audit_statistics *statistics)
 	statistics->sequence = audit->sequence;
 	statistics->written = audit->file_sequence;
 	statistics->failures = atomic_load(&audit->failures);
+	statistics->anchored = audit->anchor.methods != NULL;
+	statistics->anchor = audit->anchor.counter;
 	pthread_mutex_unlock(&audit->lock);
 }

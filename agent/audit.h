@@ -20,6 +20,7 @@
 struct config;
 struct crypto;
 struct audit;
+struct kernel_anchor;
 
 /* What a record is about; [audit].log_level lets these through: all: every class, crypto: all but
  * SESSION, auth: AUTH and ADMIN, admin: ADMIN only, none: nothing but the log's own records. */
@@ -43,10 +44,12 @@ struct audit_record {
  * Opens or creates (0600) the log; refuses a file that is not a regular file of our own with mode
  * 0600, and symlinks: "Failed to open audit log: PATH: REASON". Reads the last complete record to
  * continue the chain; a torn last line is cut off and kept in an "audit-recovered" record (its
- * octets in hex). 0 or -1 with one line in `error`.
+ * octets in hex). With an `anchor` (NULL: none) every batch extends the kernel module's register
+ * for this log; a log that does not fit its register is an error line and an "anchor-mismatch"
+ * record, but no failure. 0 or -1 with one line in `error`.
  */
 int audit_open(struct audit **audit, const struct config *config, struct crypto *crypto,
-               char *error, size_t error_len);
+               const struct kernel_anchor *anchor, char *error, size_t error_len);
 /* Writes what is pending with plain writes (start-up and shut-down, when no loop runs), syncs,
  * closes, frees. */
 void audit_close(struct audit *audit);
@@ -90,6 +93,8 @@ struct audit_statistics {
 	uint64_t sequence; /* last one given out */
 	uint64_t written;
 	uint64_t failures;
+	bool anchored;   /* in the kernel module */
+	uint64_t anchor; /* extensions of its register */
 };
 void audit_statistics(struct audit *audit, struct audit_statistics *statistics);
 

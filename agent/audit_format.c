@@ -130,19 +130,19 @@ static void put_detail(struct pen *pen, const char *detail)
 	PUT(pen, "\"");
 }
 
-/* Names and texts of ours stay below 64 octets each; five of them, six numbers, three hex strings
+/* Names and texts of ours stay below 64 octets each; five of them, seven numbers, three hex strings
  * and the keys of JSON. */
-_Static_assert(AUDIT_LINE_MAX >= AUDIT_DETAIL_MAX + 5 * 64 + 6 * 20 +
-                                         2 * (OBJECT_UID_LEN + AUDIT_HASH_LEN) + 260,
+_Static_assert(AUDIT_LINE_MAX >= AUDIT_DETAIL_MAX + 5 * 64 + 7 * 20 +
+                                         2 * (OBJECT_UID_LEN + AUDIT_HASH_LEN) + 270,
                "a record fits its line");
 
-size_t audit_format(char *line, const struct audit_record *record, uint64_t sequence,
-                    int64_t timestamp_ns, const uint8_t previous_hash[AUDIT_HASH_LEN])
+size_t audit_format(char *line, const struct audit_record *record, const struct audit_place *place,
+                    int64_t timestamp_ns)
 {
 	struct pen pen = {line};
 
 	PUT(&pen, "{\"seq\":");
-	put_number(&pen, sequence);
+	put_number(&pen, place->sequence);
 	PUT(&pen, ",\"timestamp\":");
 	put_number(&pen, (uint64_t)timestamp_ns / 1000000000u);
 	PUT(&pen, ".");
@@ -162,8 +162,12 @@ size_t audit_format(char *line, const struct audit_record *record, uint64_t sequ
 	put_number(&pen, (uint64_t)record->pid);
 	put_mechanism(&pen, record->mechanism);
 	put_detail(&pen, record->detail);
+	if (place->anchor) {
+		PUT(&pen, ",\"anchor\":");
+		put_number(&pen, place->anchor);
+	}
 	PUT(&pen, ",\"previous_hash\":\"");
-	put_hex(&pen, previous_hash, AUDIT_HASH_LEN);
+	put_hex(&pen, place->previous_hash, AUDIT_HASH_LEN);
 	PUT(&pen, "\"}\n");
 	return (size_t)(pen.at - line);
 }

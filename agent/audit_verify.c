@@ -6,11 +6,15 @@
 #include "audit_verify.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <openssl/evp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "audit_fold.h"
 
 #define HASH_LEN     32
 #define HASH_HEX_LEN 64
@@ -21,6 +25,8 @@ struct chain {
 	uint64_t line;
 	uint64_t sequence; /* of the record before */
 	char hash[HASH_HEX_LEN + 1];
+	const struct kernel_register *now; /* NULL: no anchor is asked for */
+	struct audit_fold fold;
 	EVP_MD_CTX *hashing;
 	EVP_MD *sha256;
 };
@@ -38,7 +44,7 @@ static void find(struct chain *chain, const char *problem)
 	snprintf(verdict->problem, sizeof(verdict->problem), "%s", problem);
 }
 
-static void hash_hex(struct chain *chain, const char *line, size_t len, char hex[HASH_HEX_LEN + 1])
+static void hash_line(struct chain *chain, const char *line, size_t len)
 {
 	unsigned char hash[HASH_LEN] = {0};
 
@@ -46,7 +52,9 @@ static void hash_hex(struct chain *chain, const char *line, size_t len, char hex
 	    EVP_DigestUpdate(chain->hashing, line, len))
 		EVP_DigestFinal_ex(chain->hashing, hash, NULL);
 	for (int i = 0; i < HASH_LEN; i++)
-		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+		snprintf(chain->hash + 2 * i, 3, "%02x", hash[i]);
+	if (chain->now && audit_fold_fits(&chain->fold, chain->now, hash))
+		chain->verdict->covered = chain->sequence;
 }
 
 static void check_links(struct chain *chain, uint64_t sequence, const char *previous)
@@ -81,9 +89,10 @@ static void check_line(struct chain *chain, const char *line, size_t len)
 		check_links(chain, (uint64_t)json_integer_value(sequence), previous);
 		chain->sequence = (uint64_t)json_integer_value(sequence);
 		chain->verdict->records++;
+		audit_fold_record(&chain->fold, record);
 	}
 	json_decref(record);
-	hash_hex(chain, line, len, chain->hash);
+	hash_line(chain, line, len);
 }
 
 static void check_file(struct chain *chain, FILE *file)
@@ -124,9 +133,97 @@ static int check_path(struct chain *chain, const char *path)
 	return 0;
 }
 
-int audit_verify(const char *const *paths, size_t count, struct audit_verdict *verdict)
+/* ---- the anchor ---- */
+
+static void judge(struct audit_verdict *verdict, enum audit_anchor_verdict anchor,
+                  const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void judge(struct audit_verdict *verdict, enum audit_anchor_verdict anchor,
+                  const char *format, ...)
 {
-	struct chain chain = {.verdict = verdict};
+	va_list arguments;
+
+	verdict->anchor = anchor;
+	va_start(arguments, format);
+	vsnprintf(verdict->anchor_problem, sizeof(verdict->anchor_problem), format, arguments);
+	va_end(arguments);
+}
+
+/* The register's last extension was not by a record of this log that comes where it should. */
+static void judge_uncovered(const struct chain *chain)
+{
+	const struct audit_fold *fold = &chain->fold;
+	uint64_t told = fold->told.counter + (chain->sequence > 0), now = chain->now->counter;
+	struct audit_verdict *verdict = chain->verdict;
+
+	if (fold->broken) {
+		judge(verdict, AUDIT_ANCHOR_DIFFERS,
+		      "anchor goes from %" PRIu64 " to %" PRIu64 " in record %" PRIu64,
+		      fold->broken_from, fold->broken_to, fold->broken_sequence);
+	} else if (now > told) {
+		verdict->missing_batches = now - told;
+		judge(verdict, AUDIT_ANCHOR_CUT,
+		      "the end was cut off: the register is at %" PRIu64
+		      ", the log ends at %" PRIu64 "; at least %" PRIu64 " batches are missing",
+		      now, told, verdict->missing_batches);
+	} else if (now == told) {
+		judge(verdict, AUDIT_ANCHOR_DIFFERS,
+		      "register %" PRIu64 " does not fit: records of the last batch were cut "
+		      "off, or the log was written anew",
+		      now);
+	} else {
+		judge(verdict, AUDIT_ANCHOR_DIFFERS,
+		      "register %" PRIu64 " does not fit a log at %" PRIu64
+		      ": it began anew and those records were cut off, or the log was written "
+		      "anew",
+		      now, told);
+	}
+}
+
+static void judge_anchor(const struct chain *chain)
+{
+	struct audit_verdict *verdict = chain->verdict;
+
+	verdict->restarts = chain->fold.restarts;
+	if (!chain->now || !verdict->intact)
+		return;
+	if (!chain->now->counter)
+		judge(verdict, AUDIT_ANCHOR_NONE, "the kernel module has no register of this log");
+	else if (!verdict->covered)
+		judge_uncovered(chain);
+	else if (verdict->covered == chain->sequence)
+		verdict->anchor = AUDIT_ANCHOR_MATCHES;
+	else
+		judge(verdict, AUDIT_ANCHOR_UNANCHORED,
+		      "the register covers the log up to record %" PRIu64 ", %" PRIu64
+		      " records after it are not anchored",
+		      verdict->covered, chain->sequence - verdict->covered);
+}
+
+const char *audit_anchor_verdict_name(enum audit_anchor_verdict verdict)
+{
+	static const char *const names[] = {
+		[AUDIT_ANCHOR_UNTRIED] = "untried",       [AUDIT_ANCHOR_MATCHES] = "matches",
+		[AUDIT_ANCHOR_UNANCHORED] = "unanchored", [AUDIT_ANCHOR_CUT] = "cut",
+		[AUDIT_ANCHOR_DIFFERS] = "differs",       [AUDIT_ANCHOR_NONE] = "no-register",
+	};
+
+	return names[verdict];
+}
+
+bool audit_verify_log_id(const char *path, uint8_t log_id[KERNEL_LOG_ID_LEN])
+{
+	EVP_MD *sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	bool done = sha256 && audit_log_id(sha256, path, log_id);
+
+	EVP_MD_free(sha256);
+	return done;
+}
+
+int audit_verify(const char *const *paths, size_t count, const struct kernel_register *now,
+                 struct audit_verdict *verdict)
+{
+	struct chain chain = {.verdict = verdict, .now = now};
 	int result = 0;
 
 	memset(verdict, 0, sizeof(*verdict));
@@ -134,12 +231,15 @@ int audit_verify(const char *const *paths, size_t count, struct audit_verdict *v
 	memset(chain.hash, '0', HASH_HEX_LEN);
 	chain.hashing = EVP_MD_CTX_new();
 	chain.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	audit_fold_begin(&chain.fold, chain.sha256);
 	if (!chain.hashing || !chain.sha256) {
 		snprintf(verdict->problem, sizeof(verdict->problem), "SHA-256 is not available");
 		result = -1;
 	}
 	for (size_t i = 0; !result && verdict->intact && i < count; i++)
 		result = check_path(&chain, paths[i]);
+	if (!result)
+		judge_anchor(&chain);
 	snprintf(verdict->last_hash, sizeof(verdict->last_hash), "%s", chain.hash);
 	EVP_MD_free(chain.sha256);
 	EVP_MD_CTX_free(chain.hashing);

@@ -16,6 +16,8 @@
 #include "wire/codec.h"
 #include "worker.h"
 
+#define CALL_DETAIL_LEN 80u
+
 struct connection;
 struct loop;
 
@@ -32,6 +34,7 @@ struct call {
 	struct wire_buffer reply;     /* the frame to send */
 	struct audit_record record;
 	uint8_t key_uid[OBJECT_UID_LEN]; /* record.key_uid points here when the call used a key */
+	char detail[CALL_DETAIL_LEN];    /* record.detail points here when there is one */
 	bool unaudited;                  /* a length query: nothing happened */
 	bool on_worker;                  /* may wait for a session's lock */
 	bool deferred;           /* the session is busy: run again on a worker; nothing was done */

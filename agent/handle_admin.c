@@ -10,6 +10,9 @@
 
 #include "config.h"
 #include "drbg.h"
+#include "events.h"
+#include "kernel.h"
+#include "keyring.h"
 #include "slots.h"
 
 /* More applications than this are counted, not listed, so that the report fits a control frame. */
@@ -28,13 +31,31 @@ static json_t *report_tests(const struct agent *agent)
 
 static json_t *report_memory(void)
 {
+	json_t *backends = json_object();
 	struct slots_statistics memory;
 
 	slots_statistics(&memory);
-	return json_pack("{s:s, s:I, s:I, s:I}", "backend", slots_backend_name(memory.backend),
+	for (enum slots_backend i = SLOTS_KMOD; i < SLOTS_COUNT; i++) {
+		if (memory.lens[i])
+			json_object_set_new(backends, slots_backend_name(i),
+			                    json_integer((json_int_t)memory.lens[i]));
+	}
+	return json_pack("{s:s, s:I, s:I, s:I, s:o}", "backend", slots_backend_name(memory.backend),
 	                 "locked_bytes", (json_int_t)memory.locked_len, "unlocked_bytes",
-	                 (json_int_t)memory.unlocked_len, "used_bytes",
-	                 (json_int_t)memory.used_len);
+	                 (json_int_t)memory.unlocked_len, "used_bytes", (json_int_t)memory.used_len,
+	                 "bytes_by_backend", backends);
+}
+
+static json_t *report_module(void)
+{
+	struct kernel_statistics module;
+
+	kernel_statistics(&module);
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "state",
+	                 kernel_module_name(module.module), "device", kernel_device(), "reason",
+	                 kernel_reason(), "abi", (json_int_t)module.abi, "arena_bytes",
+	                 (json_int_t)module.arena_len, "arena_quota_bytes",
+	                 (json_int_t)module.arena_quota_len);
 }
 
 static json_t *report_drbg(const struct agent *agent)
@@ -51,12 +72,8 @@ static json_t *report_drbg(const struct agent *agent)
 /* Labels and serials are blank padded; labels are checked UTF-8 when they are set. */
 static json_t *padded_text(const void *octets, size_t len)
 {
-	const char *text = octets;
-	json_t *value;
+	json_t *value = json_stringn(octets, token_text_len(octets, len));
 
-	while (len && text[len - 1] == ' ')
-		len--;
-	value = json_stringn(text, len);
 	return value ? value : json_string("?");
 }
 
@@ -124,10 +141,22 @@ static json_t *report_audit(struct agent *agent)
 
 	if (agent->audit)
 		audit_statistics(agent->audit, &statistics);
-	return json_pack("{s:b, s:s, s:I, s:I, s:I}", "enabled", agent->config->audit.enabled,
-	                 "path", statistics.path, "sequence", (json_int_t)statistics.sequence,
-	                 "written", (json_int_t)statistics.written, "failures",
-	                 (json_int_t)statistics.failures);
+	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:b, s:I}", "enabled",
+	                 agent->config->audit.enabled, "path", statistics.path, "sequence",
+	                 (json_int_t)statistics.sequence, "written", (json_int_t)statistics.written,
+	                 "failures", (json_int_t)statistics.failures, "anchored",
+	                 statistics.anchored, "anchor", (json_int_t)statistics.anchor);
+}
+
+static json_t *report_events(struct agent *agent)
+{
+	struct events_statistics statistics;
+
+	events_statistics(agent->events, &statistics);
+	return json_pack("{s:b, s:b, s:I, s:I, s:I}", "module", statistics.module, "uevents",
+	                 statistics.uevents, "received", (json_int_t)statistics.received,
+	                 "vm_generations", (json_int_t)statistics.vm_generations, "lost",
+	                 (json_int_t)statistics.lost);
 }
 
 static json_t *report_clock(struct agent *agent)
@@ -154,8 +183,10 @@ static json_t *report(struct agent *agent)
 	json_object_set_new(all, "jobs_waiting", json_integer(workers_waiting(agent->workers)));
 	json_object_set_new(all, "self_tests", report_tests(agent));
 	json_object_set_new(all, "memory", report_memory());
+	json_object_set_new(all, "module", report_module());
 	json_object_set_new(all, "drbg", report_drbg(agent));
 	json_object_set_new(all, "audit", report_audit(agent));
+	json_object_set_new(all, "events", report_events(agent));
 	json_object_set_new(all, "clock", report_clock(agent));
 	json_object_set_new(all, "tokens", report_tokens(agent));
 	report_applications(agent, all);
@@ -181,4 +212,12 @@ enum err handle_admin_status(struct call *call, const struct wire_admin_status_r
 		return ERROR_MEMORY;
 	reply->json = (struct wire_bytes){call->output.data, call->output.len};
 	return ERROR_NONE;
+}
+
+enum err handle_admin_keyring_publish(struct call *call,
+                                      const struct wire_admin_keyring_publish_request *request,
+                                      struct wire_admin_keyring_publish_reply *reply)
+{
+	(void)request;
+	return keyring_publish(call->agent->keyring, &reply->serial, &reply->count);
 }

@@ -20,8 +20,10 @@
 
 #include <openssl/crypto.h>
 
+#include "audit.h"
 #include "config.h"
 #include "connection.h"
+#include "events.h"
 #include "log.h"
 #include "slots.h"
 
@@ -356,6 +358,36 @@ static void on_signal(struct loop *loop, struct completion *completion, int32_t 
 	arm_signal(loop);
 }
 
+/* ---- kernel events ---- */
+
+static void arm_event(struct loop *loop)
+{
+	io_uring_prep_poll_add(loop_sqe(loop, &loop->event), loop->event_fd, POLLIN);
+}
+
+static void on_event(struct loop *loop, struct completion *completion, int32_t result,
+                     uint32_t flags)
+{
+	uint64_t ticket;
+
+	(void)completion;
+	(void)flags;
+	if (result < 0) {
+		log_error("kernel events are heard no more: %s", strerror(-result));
+		return;
+	}
+	ticket = events_read(loop->agent->events);
+	if (ticket)
+		loop->event_ticket = ticket;
+	arm_event(loop);
+}
+
+/* Is there a reply, or the record of an event, that waits for the audit log? */
+static bool owes_audit(const struct loop *loop)
+{
+	return loop->held || loop->event_ticket > audit_written(loop->agent->audit);
+}
+
 /* ---- the thread ---- */
 
 static void pin(struct loop *loop)
@@ -434,6 +466,10 @@ static void arm_all(struct loop *loop)
 	arm_wake(loop);
 	if (loop->signal_fd >= 0)
 		arm_signal(loop);
+	if (loop->event_fd >= 0)
+		arm_event(loop);
+	if (loop->index == 0)
+		loop_renew_keyring(loop);
 	if (loop->listen_fd >= 0)
 		arm_accept(loop);
 }
@@ -453,7 +489,7 @@ static void *run(void *argument)
 	while (!drained(loop)) {
 		wait_for_completions(loop);
 		run_completions(loop);
-		if (loop->held)
+		if (owes_audit(loop))
 			loop_write_audit(loop);
 	}
 	OPENSSL_thread_stop();
@@ -471,12 +507,13 @@ static struct loop *loop_new(struct agent *agent, unsigned int index, int cpu)
 	loop->agent = agent;
 	loop->index = index;
 	loop->cpu = cpu;
-	loop->listen_fd = loop->signal_fd = -1;
+	loop->listen_fd = loop->signal_fd = loop->event_fd = -1;
 	loop->held_last = &loop->held;
 	loop->busy_poll_ns = agent->config->agent.busy_poll_us * 1000;
 	loop->accept.handler = on_accepted;
 	loop->wake.handler = on_wake;
 	loop->signal.handler = on_signal;
+	loop->event.handler = on_event;
 	loop->ignored.handler = ignore;
 	pthread_mutex_init(&loop->mail_lock, NULL);
 	loop->wake_fd = eventfd(0, EFD_CLOEXEC);
@@ -539,6 +576,7 @@ int loops_open(struct agent *agent, int listen_fd, char *error, size_t error_len
 	if (!agent->loops)
 		goto failed;
 	agent->loops[0]->listen_fd = listen_fd;
+	agent->loops[0]->event_fd = events_fd(agent->events);
 	agent->loops[0]->signal_fd = open_signals();
 	if (agent->loops[0]->signal_fd >= 0)
 		return 0;

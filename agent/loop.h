@@ -40,10 +40,12 @@ struct loop {
 	struct io_uring_buf_ring *buffer_ring;
 	uint8_t *buffers;
 
-	/* The listening socket (loop 0 only, else -1) and signals. */
+	/* The listening socket (loop 0 only, else -1), signals and kernel events. */
 	int listen_fd;
 	int signal_fd;
-	struct completion accept, signal, deadline, ignored;
+	int event_fd;
+	struct completion accept, signal, event, deadline, ignored;
+	uint64_t event_ticket; /* of the last event's audit record, which no reply waits for */
 	struct completion accept_again;
 	struct __kernel_timespec accept_delay;
 	bool accepting, accept_failing;
@@ -70,6 +72,10 @@ struct loop {
 	uint64_t slow_disk_until_ns; /* until then audit writes go through the ring */
 	struct __kernel_timespec sync_delay, drain_delay;
 	atomic_bool waits_for_audit;
+
+	/* From a change of a token to its metadata in the kernel's keyrings; loop 0 also renews. */
+	struct completion keyring_timer, keyring_renewal;
+	struct __kernel_timespec keyring_delay, keyring_period;
 
 	/* Connections and spare calls. */
 	struct connection *connections; /* list */
@@ -119,6 +125,8 @@ void loop_post_call(struct loop *loop, struct call *call);
 void loop_call_done(struct loop *loop, struct call *call);
 /* Takes a list of calls that workers have run. */
 void loop_finish_calls(struct loop *loop, struct call *calls);
+/* Loop 0: looks after the tokens' metadata in the kernel's keyrings from now on. */
+void loop_renew_keyring(struct loop *loop);
 /* Frees the spare calls. */
 void loop_calls_destroy(struct loop *loop);
 /* Writes what is pending in the audit log, unless another loop is at it; then that one wakes us. */

@@ -12,6 +12,7 @@
 #include "audit.h"
 #include "connection.h"
 #include "dispatch.h"
+#include "keyring.h"
 #include "log.h"
 #include "loop.h"
 #include "slots.h"
@@ -229,8 +230,40 @@ void loop_run_call(struct loop *loop, struct call *call)
 		loop_call_done(loop, call);
 }
 
+/* ---- the tokens' metadata in the kernel's keyrings ---- */
+
+static void on_keyring_timer(struct loop *loop, struct completion *completion, int32_t result,
+                             uint32_t flags)
+{
+	(void)completion;
+	(void)result;
+	(void)flags;
+	if (!loop->stopping)
+		keyring_post(loop->agent->keyring, loop->agent->workers);
+}
+
+static void on_keyring_renewal(struct loop *loop, struct completion *completion, int32_t result,
+                               uint32_t flags)
+{
+	on_keyring_timer(loop, completion, result, flags);
+	loop_renew_keyring(loop);
+}
+
+void loop_renew_keyring(struct loop *loop)
+{
+	if (!loop->agent->keyring || loop->stopping)
+		return;
+	loop->keyring_renewal.handler = on_keyring_renewal;
+	arm_timer(loop, &loop->keyring_renewal, KEYRING_RENEW_MS, &loop->keyring_period);
+}
+
 void loop_finish_calls(struct loop *loop, struct call *calls)
 {
+	/* Whatever changes a token is slow, so it comes through here. */
+	if (calls && keyring_touch(loop->agent->keyring)) {
+		loop->keyring_timer.handler = on_keyring_timer;
+		arm_timer(loop, &loop->keyring_timer, KEYRING_DELAY_MS, &loop->keyring_delay);
+	}
 	while (calls) {
 		struct call *call = calls;
 

@@ -21,6 +21,9 @@
 #include "config.h"
 #include "crypto.h"
 #include "device_key.h"
+#include "events.h"
+#include "kernel.h"
+#include "keyring.h"
 #include "listener.h"
 #include "log.h"
 #include "loop.h"
@@ -204,13 +207,23 @@ static int open_module(struct agent *agent, char *error, size_t error_len)
 		return 0;
 	if (open_store(agent, error, error_len))
 		return -1;
-	return audit_open(&agent->audit, agent->config, agent->crypto, error, error_len);
+	return audit_open(&agent->audit, agent->config, agent->crypto, kernel_anchor(), error,
+	                  error_len);
 }
 
 static void ready(struct agent *agent)
 {
 	log_notice("craton-hsm-daemon " CRATON_VERSION " is %s on %s",
 	           state_name(state_get(&agent->state)), agent->config->agent.socket);
+}
+
+/* The kernel's part, without which the agent serves as well. Nothing of it in the error state. */
+static void show_and_listen(struct agent *agent)
+{
+	if (!state_operational(&agent->state))
+		return;
+	events_open(&agent->events, agent);
+	keyring_open(&agent->keyring, agent);
 }
 
 static int serve(struct agent *agent, char *error, size_t error_len)
@@ -223,6 +236,7 @@ static int serve(struct agent *agent, char *error, size_t error_len)
 	/* Before the first loop can accept: a client that was quick must not be told of an error
 	 * state. */
 	state_ready(&agent->state);
+	show_and_listen(agent);
 	agent->loop_count = wanted_loops(agent->config);
 	result = loops_open(agent, listen_fd, error, error_len);
 	if (!result)
@@ -243,6 +257,8 @@ static void close_all(struct agent *agent)
 {
 	workers_stop(agent->workers);
 	loops_close(agent);
+	keyring_close(agent->keyring);
+	events_close(agent->events);
 	audit_close(agent->audit);
 	close_tokens(agent);
 	slots_release(agent->device_key);
@@ -250,6 +266,18 @@ static void close_all(struct agent *agent)
 	free(agent->applications);
 	crypto_close(agent->crypto);
 	config_free(agent->config);
+	kernel_close();
+}
+
+/* Without the module there is the next best memory, and no anchor for the audit log. */
+static void tell_kernel(void)
+{
+	if (kernel_module() == KERNEL_READY)
+		log_info("%s: the kernel module is used", kernel_device());
+	else if (kernel_module() == KERNEL_MISSING)
+		log_info("%s", kernel_reason());
+	else
+		log_warning("%s", kernel_reason());
 }
 
 static int run(struct agent *agent, char *error, size_t error_len)
@@ -258,8 +286,11 @@ static int run(struct agent *agent, char *error, size_t error_len)
 	agent->started_ns = clock_monotonic_ns();
 	state_init(&agent->state);
 	clock_init(&agent->clock);
+	pthread_mutex_init(&agent->volume_lock, NULL);
+	kernel_open();
 	if (slots_open(wanted_backend(agent->config), error, error_len))
 		return -1;
+	tell_kernel();
 	if (open_module(agent, error, error_len))
 		return -1;
 	if (open_applications(agent, error, error_len))

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "kernel.h"
 #include "log.h"
 #include "slots_backend.h"
 
@@ -28,6 +29,7 @@
 #define BULK_LEN        262144u /* four control frames */
 #define BATCH_LEN       16384u  /* octets moved between a thread and the pool at once */
 #define BATCH_MAX       32u
+#define REFUSAL_LEN     320u
 #define USED_SLACK      65536 /* octets by which a thread's count may run ahead of the total */
 #define MARK_USED       0x534c4f54u
 #define MARK_FREE       0x46524545u
@@ -66,7 +68,7 @@ struct block {
 struct chunk {
 	uint8_t *start;
 	size_t len;
-	bool locked;
+	enum slots_backend backend;
 };
 
 struct list {
@@ -92,8 +94,9 @@ struct pool {
 	struct chunk chunks[CHUNKS_MAX];
 	uint32_t chunk_count;
 	enum slots_backend backend; /* of the first chunk */
-	uint64_t locked_len, unlocked_len;
-	bool warned;
+	uint64_t lens[SLOTS_COUNT]; /* octets of each backend */
+	bool warned, fell_back;
+	char refusal[REFUSAL_LEN];           /* why the best backend gave no first chunk */
 	uint8_t class_of[PAGE_LEN / 16 + 1]; /* by size in units of 16, up to a page */
 };
 
@@ -127,25 +130,64 @@ static bool wanted(const struct slots_backend_row *row)
 	return pool.wish == SLOTS_AUTO || row->backend >= pool.wish;
 }
 
+/* A backend gave nothing. At the opening that is the reason for the next one; later, the usual one
+ * gives no more, which of mlock warn_unlocked says. */
+static void note_refusal(const struct slots_backend_row *row, int error)
+{
+	char why[REFUSAL_LEN];
+
+	slots_backend_reason(row, error, why, sizeof(why));
+	if (!pool.chunk_count && !pool.refusal[0])
+		snprintf(pool.refusal, sizeof(pool.refusal), "%s", why);
+	if (!pool.chunk_count || row->backend != pool.backend || row->backend == SLOTS_MLOCK ||
+	    pool.fell_back)
+		return;
+	pool.fell_back = true;
+	log_warning("locked memory: %s gives no more: %s; the next backend serves as well",
+	            row->name, why);
+}
+
 static uint8_t *add_chunk(const struct slots_backend_row *row, uint8_t *memory, size_t len)
 {
 	if (!pool.chunk_count)
 		pool.backend = row->backend;
-	pool.chunks[pool.chunk_count++] = (struct chunk){memory, len, row->locked};
-	*(row->locked ? &pool.locked_len : &pool.unlocked_len) += len;
+	pool.chunks[pool.chunk_count++] = (struct chunk){memory, len, row->backend};
+	pool.lens[row->backend] += len;
 	return memory;
 }
 
-/* From the best backend that locks, or from the one that does not; NULL with errno. */
-static uint8_t *map_chunk(size_t len, bool locked)
+/* Near a quota or a limit a small chunk of a good backend is better than a large one of the next.
+ */
+static uint8_t *map_from(const struct slots_backend_row *row, size_t *len, size_t least)
+{
+	uint8_t *memory = row->map(*len);
+
+	if (!memory && *len > least) {
+		memory = row->map(least);
+		if (memory)
+			*len = least;
+	}
+	return memory ? add_chunk(row, memory, *len) : NULL;
+}
+
+/* From the best backend that locks, or from the one that does not: *len octets, or `least` when
+ * there are no more. NULL with errno. */
+static uint8_t *map_chunk(size_t *len, size_t least, bool locked)
 {
 	errno = ENOMEM;
 	for (unsigned int i = 0; i < SLOTS_BACKEND_COUNT && pool.chunk_count < CHUNKS_MAX; i++) {
 		const struct slots_backend_row *row = &slots_backends[i];
-		uint8_t *memory = row->locked == locked && wanted(row) ? row->map(len) : NULL;
+		uint8_t *memory;
+		int error;
 
+		if (row->locked != locked || !wanted(row))
+			continue;
+		memory = map_from(row, len, least);
 		if (memory)
-			return add_chunk(row, memory, len);
+			return memory;
+		error = errno;
+		note_refusal(row, error);
+		errno = error;
 	}
 	return NULL;
 }
@@ -153,7 +195,7 @@ static uint8_t *map_chunk(size_t len, bool locked)
 static uint8_t *map_unlocked_chunk(size_t len)
 {
 	int error = errno;
-	uint8_t *memory = map_chunk(len, false);
+	uint8_t *memory = map_chunk(&len, len, false);
 
 	if (memory)
 		warn_unlocked(error);
@@ -168,7 +210,7 @@ static struct chunk take_chunk(const uint8_t *start)
 
 		if (chunk.start != start)
 			continue;
-		*(chunk.locked ? &pool.locked_len : &pool.unlocked_len) -= chunk.len;
+		pool.lens[chunk.backend] -= chunk.len;
 		pool.chunks[i] = pool.chunks[--pool.chunk_count];
 		return chunk;
 	}
@@ -180,17 +222,12 @@ static size_t whole_pages(size_t len)
 	return (len + PAGE_LEN - 1) / PAGE_LEN * PAGE_LEN;
 }
 
-/* Near RLIMIT_MEMLOCK a small chunk that is locked is better than a large one that is not. */
 static bool grow(size_t needed_len)
 {
 	size_t least = needed_len > FIRST_CHUNK_LEN ? whole_pages(needed_len) : FIRST_CHUNK_LEN;
 	size_t len = least > pool.next_chunk_len ? least : pool.next_chunk_len;
-	uint8_t *memory = map_chunk(len, true);
+	uint8_t *memory = map_chunk(&len, least, true);
 
-	if (!memory && len > least) {
-		memory = map_chunk(least, true);
-		len = memory ? least : len;
-	}
 	if (!memory)
 		memory = map_unlocked_chunk(len);
 	if (!memory)
@@ -331,7 +368,7 @@ static struct block *allocate_own_chunk(size_t total_len)
 	if (len < total_len || !pool.opened)
 		return NULL;
 	pthread_mutex_lock(&pool.lock);
-	block = (struct block *)(void *)map_chunk(len, true);
+	block = (struct block *)(void *)map_chunk(&len, len, true);
 	if (!block)
 		block = (struct block *)(void *)map_unlocked_chunk(len);
 	pthread_mutex_unlock(&pool.lock);
@@ -547,10 +584,13 @@ static int open_pool(enum slots_backend wish, char *error, size_t error_len)
 		snprintf(error, error_len,
 		         "[security].locked_memory = \"%s\" cannot be had here: %s; use \"auto\" "
 		         "or provide it",
-		         slots_backend_name(wish), strerror(errno));
+		         slots_backend_name(wish), pool.refusal);
 		slots_close();
 		return -1;
 	}
+	if (kernel_module() == KERNEL_READY && wanted(&slots_backends[0]) &&
+	    pool.backend != SLOTS_KMOD)
+		log_warning("locked memory: kmod gives none: %s", pool.refusal);
 	return 0;
 }
 
@@ -585,7 +625,9 @@ void slots_close(void)
 	memset(pool.lists, 0, sizeof(pool.lists));
 	memset(&cache, 0, sizeof(cache));
 	pool.at = pool.end = NULL;
-	pool.locked_len = pool.unlocked_len = 0;
+	memset(pool.lens, 0, sizeof(pool.lens));
+	pool.refusal[0] = '\0';
+	pool.fell_back = false;
 	atomic_store(&used_len, 0);
 	pthread_mutex_unlock(&pool.lock);
 	pthread_key_delete(pool.key);
@@ -597,9 +639,12 @@ void slots_statistics(struct slots_statistics *statistics)
 
 	pthread_mutex_lock(&pool.lock);
 	statistics->backend = pool.backend;
-	statistics->locked_len = pool.locked_len;
-	statistics->unlocked_len = pool.unlocked_len;
+	memcpy(statistics->lens, pool.lens, sizeof(pool.lens));
 	pthread_mutex_unlock(&pool.lock);
+	statistics->unlocked_len = statistics->lens[SLOTS_UNLOCKED];
+	statistics->locked_len = 0;
+	for (enum slots_backend i = SLOTS_KMOD; i < SLOTS_UNLOCKED; i++)
+		statistics->locked_len += statistics->lens[i];
 	settle_used();
 	used = atomic_load_explicit(&used_len, memory_order_relaxed);
 	statistics->used_len = used > 0 ? (uint64_t)used : 0;

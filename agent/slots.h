@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Locked memory: where every plaintext key octet of the agent lives, OpenSSL's heap included. Three
- * backends, best one first: kmod (/dev/craton-hsm, comes with the kernel module), memfd_secret,
- * mlock. When nothing can be locked the agent goes on with ordinary memory and says so.
+ * backends, best one first: kmod (the kernel module, see kernel.h), memfd_secret, mlock. When
+ * nothing can be locked the agent goes on with ordinary memory and says so.
  *
  * This module is one of two exceptions to "no global state but the context": OpenSSL's allocation
  * callbacks carry no context, so the arena hangs off a static of slots.c.
@@ -22,10 +22,12 @@ enum slots_backend {
 	SLOTS_MEMFD,
 	SLOTS_MLOCK,
 	SLOTS_UNLOCKED, /* only as an outcome */
+	SLOTS_COUNT,
 };
 
 struct slots_statistics {
 	enum slots_backend backend; /* of the first chunk */
+	uint64_t lens[SLOTS_COUNT]; /* octets in chunks of each backend */
 	uint64_t locked_len;        /* octets in chunks that are locked */
 	uint64_t unlocked_len;      /* octets in chunks that could not be locked */
 	uint64_t used_len;          /* octets handed out now; other threads' last 64 KiB may lack */
@@ -33,9 +35,12 @@ struct slots_statistics {
 
 /*
  * Opens the arena and gives it to OpenSSL (CRYPTO_set_mem_functions), so it must come before any
- * other OpenSSL call. `wish` other than SLOTS_AUTO that cannot be had is an error; with SLOTS_AUTO
- * the next backend is taken, and if none locks, a warning "mlock failed: REASON" is logged. 0, or
- * -1 with one line in `error`.
+ * other OpenSSL call, and after kernel_open. `wish` other than SLOTS_AUTO that cannot be had is an
+ * error; with SLOTS_AUTO the next backend is taken, and if none locks, a warning "mlock failed:
+ * REASON" is logged. 0, or -1 with one line in `error`.
+ *
+ * A backend that gives no more later (a quota, a limit) is followed by the next one, whatever the
+ * wish was: that is a warning, once.
  */
 int slots_open(enum slots_backend wish, char *error, size_t error_len);
 /* Wipes and unmaps everything. Nothing of it may be in use. */

@@ -6,19 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The device comes with the kernel module; until then it is not there to be opened. */
-static void *map_kmod(size_t len)
-{
-	(void)len;
-	errno = ENODEV;
-	return NULL;
-}
+#include "kernel.h"
 
 /* A child would share pages that it must not see; a dump would hold them. Secret memory refuses
  * DONTDUMP, being never dumped. */
@@ -81,8 +76,21 @@ static void *map_unlocked(size_t len)
 }
 
 const struct slots_backend_row slots_backends[SLOTS_BACKEND_COUNT] = {
-	{SLOTS_KMOD, "kmod", true, map_kmod},
+	{SLOTS_KMOD, "kmod", true, kernel_map},
 	{SLOTS_MEMFD, "memfd_secret", true, map_memfd},
 	{SLOTS_MLOCK, "mlock", true, map_mlock},
 	{SLOTS_UNLOCKED, "none", false, map_unlocked},
 };
+
+void slots_backend_reason(const struct slots_backend_row *row, int error, char *reason,
+                          size_t reason_len)
+{
+	const char *why = strerror(error);
+
+	if (row->backend == SLOTS_KMOD && kernel_module() != KERNEL_READY)
+		why = kernel_reason();
+	else if (row->backend == SLOTS_KMOD && error == EDQUOT)
+		why = "the user's quota is used up; raise the module's parameter "
+		      "arena_bytes_per_uid";
+	snprintf(reason, reason_len, "%s", why);
+}

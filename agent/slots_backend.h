@@ -20,4 +20,8 @@ struct slots_backend_row {
 #define SLOTS_BACKEND_COUNT 4u
 extern const struct slots_backend_row slots_backends[SLOTS_BACKEND_COUNT];
 
+/* One line on why `map` gave nothing, and what to do. */
+void slots_backend_reason(const struct slots_backend_row *row, int error, char *reason,
+                          size_t reason_len);
+
 #endif

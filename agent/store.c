@@ -32,6 +32,7 @@ enum statement {
 	STATEMENT_LOAD_OBJECTS,
 	STATEMENT_PUT_OBJECT,
 	STATEMENT_DELETE_OBJECT,
+	STATEMENT_COUNT_OBJECTS,
 	STATEMENT_COUNT,
 };
 
@@ -53,6 +54,7 @@ static const char *const sql[STATEMENT_COUNT] = {
 				 " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (uid) DO UPDATE SET"
 				 " slot_id = ?2, revision = ?3, private = ?4, sealed = ?5",
 	[STATEMENT_DELETE_OBJECT] = "DELETE FROM objects WHERE slot_id = ?1 AND uid = ?2",
+	[STATEMENT_COUNT_OBJECTS] = "SELECT COUNT(*) FROM objects WHERE slot_id = ?1",
 };
 
 static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
@@ -204,6 +206,20 @@ static enum err put_object(struct store *store, const struct store_row *row)
 	return execute(store, STATEMENT_PUT_OBJECT);
 }
 
+static enum err delete_object(struct store *store, uint64_t slot_id,
+                              const uint8_t uid[OBJECT_UID_LEN])
+{
+	sqlite3_stmt *statement = store->statements[STATEMENT_DELETE_OBJECT];
+	enum err err;
+
+	sqlite3_bind_int64(statement, 1, (sqlite3_int64)slot_id);
+	sqlite3_bind_blob(statement, 2, uid, OBJECT_UID_LEN, SQLITE_STATIC);
+	err = execute(store, STATEMENT_DELETE_OBJECT);
+	if (!err && !sqlite3_changes(store->database))
+		err = ERROR_OBJECT_HANDLE;
+	return err;
+}
+
 /* Ends a transaction: all of it or nothing. */
 static enum err finish(struct store *store, enum err err)
 {
@@ -305,7 +321,9 @@ enum err store_load_objects(struct store *store, uint64_t slot_id, bool is_priva
 	return err;
 }
 
-enum err store_put_objects(struct store *store, const struct store_row *rows, size_t count)
+enum err store_change_objects(struct store *store, const struct store_row *rows, size_t count,
+                              uint64_t slot_id, const uint8_t (*deleted)[OBJECT_UID_LEN],
+                              size_t deleted_count)
 {
 	enum err err;
 
@@ -314,24 +332,44 @@ enum err store_put_objects(struct store *store, const struct store_row *rows, si
 	if (!err) {
 		for (size_t i = 0; !err && i < count; i++)
 			err = put_object(store, &rows[i]);
+		for (size_t i = 0; !err && i < deleted_count; i++)
+			err = delete_object(store, slot_id, deleted[i]);
 		err = finish(store, err);
 	}
 	pthread_mutex_unlock(&store->lock);
 	return err;
 }
 
-enum err store_delete_object(struct store *store, uint64_t slot_id,
-                             const uint8_t uid[OBJECT_UID_LEN])
+enum err store_count_objects(struct store *store, uint64_t slot_id, uint64_t *count)
 {
-	sqlite3_stmt *statement = store->statements[STATEMENT_DELETE_OBJECT];
-	enum err err;
+	sqlite3_stmt *statement = store->statements[STATEMENT_COUNT_OBJECTS];
+	enum err err = ERROR_NONE;
+	int code;
 
 	pthread_mutex_lock(&store->lock);
 	sqlite3_bind_int64(statement, 1, (sqlite3_int64)slot_id);
-	sqlite3_bind_blob(statement, 2, uid, OBJECT_UID_LEN, SQLITE_STATIC);
-	err = execute(store, STATEMENT_DELETE_OBJECT);
-	if (!err && !sqlite3_changes(store->database))
-		err = ERROR_OBJECT_HANDLE;
+	code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		*count = (uint64_t)sqlite3_column_int64(statement, 0);
+	else
+		err = translate(store, code);
+	sqlite3_reset(statement);
+	pthread_mutex_unlock(&store->lock);
+	return err;
+}
+
+enum err store_put_objects(struct store *store, const struct store_row *rows, size_t count)
+{
+	return store_change_objects(store, rows, count, 0, NULL, 0);
+}
+
+enum err store_delete_object(struct store *store, uint64_t slot_id,
+                             const uint8_t uid[OBJECT_UID_LEN])
+{
+	enum err err;
+
+	pthread_mutex_lock(&store->lock);
+	err = delete_object(store, slot_id, uid);
 	pthread_mutex_unlock(&store->lock);
 	return err;
 }

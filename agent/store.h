@@ -74,9 +74,16 @@ enum err store_reset_token(struct store *store, const struct store_token *token)
 enum err store_load_objects(struct store *store, uint64_t slot_id, bool is_private,
                             enum err (*each)(void *context, const struct store_row *row),
                             void *context) MUST_CHECK;
+/* How many objects the slot has, public and private ones. */
+enum err store_count_objects(struct store *store, uint64_t slot_id, uint64_t *count) MUST_CHECK;
 /* Inserts the rows, or replaces those with the same uid, all or none. Durable on return. */
 enum err store_put_objects(struct store *store, const struct store_row *rows,
                            size_t count) MUST_CHECK;
+/* The same, and deletes the objects with these uids in the same step. ERROR_OBJECT_HANDLE, and
+ * nothing is done, when one of them is not there. */
+enum err store_change_objects(struct store *store, const struct store_row *rows, size_t count,
+                              uint64_t slot_id, const uint8_t (*deleted)[OBJECT_UID_LEN],
+                              size_t deleted_count) MUST_CHECK;
 /* ERROR_OBJECT_HANDLE when there is no such row. */
 enum err store_delete_object(struct store *store, uint64_t slot_id,
                              const uint8_t uid[OBJECT_UID_LEN]) MUST_CHECK;

@@ -35,6 +35,14 @@ struct token_info {
 	uint32_t user_failures, so_failures;
 };
 
+/* The octets of a blank-padded label or serial number without the blanks. */
+static inline size_t token_text_len(const void *text, size_t len)
+{
+	while (len && ((const char *)text)[len - 1] == ' ')
+		len--;
+	return len;
+}
+
 /* Everything a token needs from outside. Borrowed for the life of the token. */
 struct token_environment {
 	struct crypto *crypto;
@@ -99,6 +107,19 @@ enum err token_remove_object(struct token *token, struct object *object) MUST_CH
  * next revision. */
 enum err token_replace_object(struct token *token, struct object *object,
                               struct object *successor) MUST_CHECK;
+/* [slow] Several changes of private token objects, all or none, whatever happens meanwhile: power
+ * loss, too. ERROR_OBJECT_HANDLE when one that is to be replaced or removed was changed since by
+ * somebody else. */
+struct token_change {
+	struct object *const *added;
+	size_t added_count;
+	struct object *const *replaced; /* each by the successor at the same place */
+	struct object *const *successors;
+	size_t replaced_count;
+	struct object *const *removed;
+	size_t removed_count;
+};
+enum err token_change_objects(struct token *token, const struct token_change *change) MUST_CHECK;
 /* Removes the session objects of one session, or of the whole application when session_handle is 0.
  */
 void token_drop_session_objects(struct token *token, const struct application *application,

@@ -57,9 +57,8 @@ static enum err seal_into(struct token *token, const struct object *object, stru
 	return err;
 }
 
-/* `sealed` is initialised here and the row points into it. */
-static enum err make_row(struct token *token, const struct object *object,
-                         struct wire_buffer *sealed, struct store_row *row)
+enum err token_make_row(struct token *token, const struct object *object,
+                        struct wire_buffer *sealed, struct store_row *row)
 {
 	struct wire_buffer plain;
 	enum err err = ERROR_MEMORY;
@@ -230,20 +229,24 @@ void token_drop_private_session_objects(struct token *token, const struct applic
 
 /* ---- changing ---- */
 
+enum err token_name_object(struct token *token, struct object *object)
+{
+	object->revision = 1;
+	return crypto_random(token->environment.crypto, object->uid, OBJECT_UID_LEN);
+}
+
 static enum err name_objects(struct token *token, struct object *const *objects, size_t count)
 {
 	enum err err = ERROR_NONE;
 
-	for (size_t i = 0; !err && i < count; i++) {
-		objects[i]->revision = 1;
-		err = crypto_random(token->environment.crypto, objects[i]->uid, OBJECT_UID_LEN);
-	}
+	for (size_t i = 0; !err && i < count; i++)
+		err = token_name_object(token, objects[i]);
 	return err;
 }
 
 /* Private objects join those that are loaded; what is stored while they are not would be loaded
  * again at the next login, and stay after a logout. Under the write lock. */
-static enum err insert_new(struct token *token, struct object *object)
+enum err token_insert_new(struct token *token, struct object *object)
 {
 	if (object->is_token && object->is_private && !token->private_loaded)
 		return ERROR_USER_NOT_LOGGED_IN;
@@ -259,7 +262,7 @@ static enum err publish(struct token *token, struct object *const *objects, size
 
 	pthread_rwlock_wrlock(&token->lock);
 	while (!err && done < count) {
-		err = insert_new(token, objects[done]);
+		err = token_insert_new(token, objects[done]);
 		done += !err;
 	}
 	while (err && done--)
@@ -279,7 +282,7 @@ static enum err store_objects(struct token *token, struct object *const *objects
 	for (size_t i = 0; !err && i < count; i++) {
 		if (!objects[i]->is_token)
 			continue;
-		err = make_row(token, objects[i], &sealed[row_count], &rows[row_count]);
+		err = token_make_row(token, objects[i], &sealed[row_count], &rows[row_count]);
 		row_count++;
 	}
 	if (!err && row_count)
@@ -331,8 +334,7 @@ enum err token_add_objects(struct token *token, struct object *const *objects, s
 	return err;
 }
 
-/* Is this very object still the published one? Under a lock. */
-static bool is_current(const struct token *token, const struct object *object)
+bool token_is_current(const struct token *token, const struct object *object)
 {
 	return object_table_find(token->table, object->handle) == object;
 }
@@ -342,7 +344,8 @@ static enum err unpublish(struct token *token, const struct object *object)
 	bool removed;
 
 	pthread_rwlock_wrlock(&token->lock);
-	removed = is_current(token, object) && object_table_remove(token->table, object->handle);
+	removed = token_is_current(token, object) &&
+	          object_table_remove(token->table, object->handle);
 	pthread_rwlock_unlock(&token->lock);
 	return removed ? ERROR_NONE : ERROR_OBJECT_HANDLE;
 }
@@ -383,7 +386,7 @@ static enum err republish(struct token *token, const struct object *object,
 	enum err err = ERROR_OBJECT_HANDLE;
 
 	pthread_rwlock_wrlock(&token->lock);
-	if (is_current(token, object))
+	if (token_is_current(token, object))
 		err = object_table_replace(token->table, successor);
 	pthread_rwlock_unlock(&token->lock);
 	return err;
@@ -396,7 +399,7 @@ static enum err store_and_republish(struct token *token, const struct object *ob
 	enum err err;
 
 	pthread_rwlock_rdlock(&token->lock);
-	current = is_current(token, object);
+	current = token_is_current(token, object);
 	pthread_rwlock_unlock(&token->lock);
 	if (!current)
 		return ERROR_OBJECT_HANDLE;
@@ -404,15 +407,20 @@ static enum err store_and_republish(struct token *token, const struct object *ob
 	return err ? err : republish(token, object, successor);
 }
 
-enum err token_replace_object(struct token *token, struct object *object, struct object *successor)
+void token_succeed(const struct object *object, struct object *successor)
 {
-	enum err err;
-
 	successor->handle = object->handle;
 	memcpy(successor->uid, object->uid, OBJECT_UID_LEN);
 	successor->revision = object->revision + 1;
 	successor->application = object->application;
 	successor->session_handle = object->session_handle;
+}
+
+enum err token_replace_object(struct token *token, struct object *object, struct object *successor)
+{
+	enum err err;
+
+	token_succeed(object, successor);
 	if (!object->is_token)
 		return republish(token, object, successor);
 	pthread_mutex_lock(&token->change);

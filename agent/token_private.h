@@ -34,5 +34,17 @@ void token_forget_private(struct token *token);
 void token_forget_objects(struct token *token);
 /* Under the write lock. */
 uint32_t token_next_handle(struct token *token);
+/* A random uid, revision 1. */
+enum err token_name_object(struct token *token, struct object *object) MUST_CHECK;
+/* The object as a sealed row. `sealed` is initialised here, is to be freed either way, and the row
+ * points into it. */
+enum err token_make_row(struct token *token, const struct object *object,
+                        struct wire_buffer *sealed, struct store_row *row) MUST_CHECK;
+/* Under the write lock: gives it a handle and puts it into the table. */
+enum err token_insert_new(struct token *token, struct object *object) MUST_CHECK;
+/* Is this very object still the published one? Under a lock. */
+bool token_is_current(const struct token *token, const struct object *object);
+/* What a successor takes over, and its next revision. */
+void token_succeed(const struct object *object, struct object *successor);
 
 #endif

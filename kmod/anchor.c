@@ -75,18 +75,11 @@ static void show(const struct chsm_register *entry, struct craton_hsm_anchor *re
 	memcpy(request->anchor, entry->value, sizeof(request->anchor));
 }
 
-static bool has_results(const struct craton_hsm_anchor *request)
-{
-	return request->counter || memchr_inv(request->anchor, 0, sizeof(request->anchor));
-}
-
 int chsm_anchor_extend(struct chsm_file *owner, struct craton_hsm_anchor *request)
 {
 	struct chsm_register *entry;
 	int err = 0;
 
-	if (has_results(request))
-		return -EINVAL;
 	mutex_lock(&registers_lock);
 	entry = find(request->log_id);
 	if (!entry)
@@ -107,7 +100,7 @@ int chsm_anchor_read(struct chsm_file *owner, struct craton_hsm_anchor *request)
 {
 	struct chsm_register *entry;
 
-	if (has_results(request) || memchr_inv(request->value, 0, sizeof(request->value)))
+	if (memchr_inv(request->value, 0, sizeof(request->value)))
 		return -EINVAL;
 	mutex_lock(&registers_lock);
 	entry = find(request->log_id);

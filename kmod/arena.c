@@ -30,7 +30,7 @@ struct chsm_arena {
 static LIST_HEAD(arenas);
 static DEFINE_MUTEX(arenas_lock);
 static u32 alive;
-static bool going_down;
+static bool is_shut;	/* the machine goes down or sleeps: no arena comes */
 
 static void arena_free(struct kref *references)
 {
@@ -138,14 +138,14 @@ static struct chsm_arena *arena_alloc(kuid_t uid, unsigned long page_count)
 /* Into the list that a wipe walks; false when the machine goes down. */
 static bool enlist(struct chsm_arena *arena)
 {
-	bool up;
+	bool is_open;
 
 	mutex_lock(&arenas_lock);
-	up = !going_down;
+	is_open = !is_shut;
 	list_add(&arena->of_arenas, &arenas);
 	alive++;
 	mutex_unlock(&arenas_lock);
-	return up;
+	return is_open;
 }
 
 int chsm_arena_mmap(struct file *file, struct vm_area_struct *vma)
@@ -171,9 +171,22 @@ int chsm_arena_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
-u32 chsm_arenas_alive(void)
+u32 chsm_arenas_shut(bool force)
 {
-	return READ_ONCE(alive);
+	u32 count;
+
+	mutex_lock(&arenas_lock);
+	count = alive;
+	is_shut = is_shut || force || !count;
+	mutex_unlock(&arenas_lock);
+	return count;
+}
+
+void chsm_arenas_open(void)
+{
+	mutex_lock(&arenas_lock);
+	is_shut = false;
+	mutex_unlock(&arenas_lock);
 }
 
 static void wipe(struct chsm_arena *arena)
@@ -189,13 +202,12 @@ static void wipe(struct chsm_arena *arena)
 		memzero_explicit(page_address(arena->pages[i]), PAGE_SIZE);
 }
 
-u32 chsm_arenas_wipe(bool stay)
+u32 chsm_arenas_wipe(void)
 {
 	struct chsm_arena *arena;
 	u32 count = 0;
 
 	mutex_lock(&arenas_lock);
-	going_down = going_down || stay;
 	list_for_each_entry(arena, &arenas, of_arenas) {
 		wipe(arena);
 		count++;

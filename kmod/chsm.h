@@ -9,6 +9,7 @@
 #include <linux/atomic.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/key.h>
 #include <linux/kref.h>
 #include <linux/ktime.h>
@@ -28,7 +29,7 @@ struct chsm_file {
 
 /*
  * A slot. Immutable once it can be found, but for `key` and `wraps`. Found by number in an xarray that
- * holds one reference; each caller of chsm_slot_get() holds another. Pages are wiped and freed with the last
+ * holds one reference; each caller of chsm_slot_get() holds another. Its page is wiped and freed with the last
  * reference, so a wrap that runs while its slot is destroyed ends on whole data.
  */
 struct chsm_slot {
@@ -37,15 +38,16 @@ struct chsm_slot {
 	u32 flags;			/* CRATON_HSM_SEALED, _PERSISTENT */
 	u32 purpose;
 	u32 key_len;
-	struct page **pages;		/* marked offline; DIV_ROUND_UP(key_len, PAGE_SIZE) of them */
+	struct page *page;		/* the key material; of pages.c */
 	kuid_t uid;
 	struct chsm_file *owner;	/* NULL when PERSISTENT */
 	struct list_head of_owner;
 	struct key *key;		/* the key that shows it; no reference, see keytype.c; under slots_lock */
+	s32 serial;			/* of that key */
 	atomic64_t wraps;
-	u32 timeout;			/* seconds, 0 = never */
-	ktime_t expires;		/* CLOCK_BOOTTIME, with a timeout */
-	struct delayed_work expiry;
+	ktime_t expires;		/* CLOCK_BOOTTIME, 0 = never */
+	struct hrtimer timer;
+	struct work_struct expiry;
 	char label[CRATON_HSM_LABEL_SIZE];
 };
 
@@ -90,17 +92,19 @@ void chsm_slot_abort(struct chsm_slot *slot);
 /* A slot that the file may use, with a reference; or ERR_PTR(-ENOENT), -ESHUTDOWN. */
 struct chsm_slot *chsm_slot_get(struct chsm_file *owner, u32 number);
 void chsm_slot_put(struct chsm_slot *slot);
-/* Takes the slot out of the table, invalidates its key and tells the listeners; does nothing the second time. */
+/* Takes the slot out of the table, retires its key and tells the listeners; does nothing the second time. */
 void chsm_slot_kill(u32 number, enum craton_hsm_reason reason);
 /* The key ended by itself: the slot ends with it, if it is still this key's. */
 void chsm_slot_key_gone(u32 number, const struct key *key);
-/* The key material, copied page by page. The caller wipes the other side. */
+/* The key material, key_len octets. The caller wipes the other side. */
 void chsm_slot_load(const struct chsm_slot *slot, u8 *to);
 void chsm_slot_store(struct chsm_slot *slot, const u8 *from);
 void chsm_slots_close(struct chsm_file *owner);
-/* All of them, for good (POWER): later calls give -ESHUTDOWN when `stay` is set. Returns how many. */
-u32 chsm_slots_wipe(bool stay);
-u32 chsm_slots_alive(void);
+/* No slot comes (-ESHUTDOWN) until chsm_slots_open(); without `force` only if none lives. Returns how many live. */
+u32 chsm_slots_shut(bool force);
+void chsm_slots_open(void);
+/* Ends all of them (POWER); shut first. Returns how many. */
+u32 chsm_slots_wipe(void);
 int chsm_label_check(const u8 *label);	/* 0 or -EINVAL */
 int chsm_slots_init(void);
 void chsm_slots_exit(void);
@@ -121,7 +125,7 @@ struct key *chsm_key_create(const struct chsm_slot *slot);
 /* A reference, or NULL when the key's last one is gone. Under the lock that its callbacks take. */
 struct key *chsm_key_hold(struct key *key);
 bool chsm_key_is_dead(const struct key *key);
-/* Invalidates the key and drops the reference. */
+/* Takes the key out of its keyring, also in its own callback, and drops the reference. */
 void chsm_key_retire(struct key *key);
 s32 chsm_keyring_serial(kuid_t uid);	/* 0 when there is none */
 int chsm_keytype_init(void);
@@ -134,9 +138,11 @@ void chsm_anchor_exit(void);
 
 /* ---- arena.c */
 int chsm_arena_mmap(struct file *file, struct vm_area_struct *vma);
+/* As for slots. */
+u32 chsm_arenas_shut(bool force);
+void chsm_arenas_open(void);
 /* Unmaps and wipes every arena; accesses then give SIGBUS. Returns how many. */
-u32 chsm_arenas_wipe(bool stay);
-u32 chsm_arenas_alive(void);
+u32 chsm_arenas_wipe(void);
 
 /* ---- event.c: generic netlink multicasts; never fail their caller, safe in atomic context where said */
 void chsm_event_slot_created(const struct chsm_slot *slot);

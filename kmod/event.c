@@ -98,14 +98,14 @@ void chsm_event_slot_destroyed(const struct chsm_slot *slot, enum craton_hsm_rea
 
 void chsm_event_access_denied(u32 call)
 {
-	static DEFINE_RATELIMIT_STATE(limit, HZ, 10);
+	/* The flag keeps the kernel from logging what was suppressed. */
+	static struct ratelimit_state limit = RATELIMIT_STATE_INIT_FLAGS(limit, HZ, 10, RATELIMIT_MSG_ON_RELEASE);
 	const struct number numbers[] = {
 		{ CRATON_HSM_ATTR_CALL, call },
 		{ CRATON_HSM_ATTR_UID, from_kuid_munged(&init_user_ns, current_euid()) },
 		{ CRATON_HSM_ATTR_PID, task_tgid_nr(current) },
 	};
 
-	ratelimit_set_flags(&limit, RATELIMIT_MSG_ON_RELEASE);
 	if (__ratelimit(&limit))
 		tell(CRATON_HSM_EVENT_ACCESS_DENIED, numbers, ARRAY_SIZE(numbers), GFP_KERNEL);
 }

@@ -5,6 +5,8 @@
  */
 #include <linux/fs.h>
 #include <linux/ioctl.h>
+#include <linux/nospec.h>
+#include <linux/stddef.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
@@ -27,9 +29,7 @@ union chsm_request {
 
 static int info(struct chsm_file *owner, struct craton_hsm_info *request)
 {
-	if (request->abi || request->features || request->slot_count || request->slot_quota || request->arena_len ||
-	    request->arena_quota_len || request->vm_generation || request->keyring ||
-	    memchr_inv(request->reserved, 0, sizeof(request->reserved)))
+	if (memchr_inv(request->reserved, 0, sizeof(request->reserved)))
 		return -EINVAL;
 	request->abi = CRATON_HSM_ABI;
 	request->features = CRATON_HSM_FEATURE_OFFLINE_PAGES;
@@ -79,27 +79,31 @@ HANDLER(do_anchor_read, anchor, chsm_anchor_read)
 
 struct command {
 	unsigned int size;
-	u32 flags;	/* that the struct may carry */
+	unsigned int size_min;	/* of the struct's first version */
+	u32 flags;		/* that the struct may carry */
+	bool says_need;		/* -ENOSPC comes with the length that is needed */
 	int (*handle)(struct chsm_file *owner, union chsm_request *request);
 	void (*undo)(union chsm_request *request);	/* when the result cannot be written back */
 };
 
-#define COMMAND(call, type, known, handler, undoer)                                              \
-	[_IOC_NR(call)] = { .size = sizeof(struct type), .flags = (known), .handle = (handler), .undo = (undoer) }
+/* `last`: the last member of the struct's first version. */
+#define COMMAND(call, type, last, ...)                                                           \
+	[_IOC_NR(call)] = { .size = sizeof(struct type), .size_min = offsetofend(struct type, last), __VA_ARGS__ }
 
 static const struct command commands[] = {
-	COMMAND(CRATON_HSM_INFO, craton_hsm_info, 0, do_info, NULL),
-	COMMAND(CRATON_HSM_SLOT_CREATE, craton_hsm_slot_create,
-		CRATON_HSM_SEALED | CRATON_HSM_PERSISTENT | CRATON_HSM_GENERATE, do_slot_create, undo_create),
-	COMMAND(CRATON_HSM_SLOT_READ, craton_hsm_slot_read, 0, do_slot_read, NULL),
-	COMMAND(CRATON_HSM_SLOT_DESTROY, craton_hsm_slot_destroy, 0, do_slot_destroy, NULL),
-	COMMAND(CRATON_HSM_SLOT_DESCRIBE, craton_hsm_slot_describe, 0, do_slot_describe, NULL),
-	COMMAND(CRATON_HSM_SLOT_LIST, craton_hsm_slot_list, 0, do_slot_list, NULL),
-	COMMAND(CRATON_HSM_WRAP, craton_hsm_wrap, 0, do_wrap, NULL),
-	COMMAND(CRATON_HSM_UNWRAP, craton_hsm_unwrap, CRATON_HSM_PERSISTENT, do_unwrap, undo_unwrap),
-	COMMAND(CRATON_HSM_LOGON, craton_hsm_logon, 0, do_logon, NULL),
-	COMMAND(CRATON_HSM_ANCHOR_EXTEND, craton_hsm_anchor, 0, do_anchor_extend, NULL),
-	COMMAND(CRATON_HSM_ANCHOR_READ, craton_hsm_anchor, 0, do_anchor_read, NULL),
+	COMMAND(CRATON_HSM_INFO, craton_hsm_info, reserved, .handle = do_info),
+	COMMAND(CRATON_HSM_SLOT_CREATE, craton_hsm_slot_create, serial, .handle = do_slot_create, .undo = undo_create,
+		.flags = CRATON_HSM_SEALED | CRATON_HSM_PERSISTENT | CRATON_HSM_GENERATE),
+	COMMAND(CRATON_HSM_SLOT_READ, craton_hsm_slot_read, key, .handle = do_slot_read, .says_need = true),
+	COMMAND(CRATON_HSM_SLOT_DESTROY, craton_hsm_slot_destroy, reserved, .handle = do_slot_destroy),
+	COMMAND(CRATON_HSM_SLOT_DESCRIBE, craton_hsm_slot_describe, description, .handle = do_slot_describe),
+	COMMAND(CRATON_HSM_SLOT_LIST, craton_hsm_slot_list, entries, .handle = do_slot_list),
+	COMMAND(CRATON_HSM_WRAP, craton_hsm_wrap, reserved, .handle = do_wrap, .says_need = true),
+	COMMAND(CRATON_HSM_UNWRAP, craton_hsm_unwrap, serial, .handle = do_unwrap, .undo = undo_unwrap,
+		.flags = CRATON_HSM_PERSISTENT),
+	COMMAND(CRATON_HSM_LOGON, craton_hsm_logon, name, .handle = do_logon),
+	COMMAND(CRATON_HSM_ANCHOR_EXTEND, craton_hsm_anchor, anchor, .handle = do_anchor_extend),
+	COMMAND(CRATON_HSM_ANCHOR_READ, craton_hsm_anchor, anchor, .handle = do_anchor_read),
 };
 
 int chsm_file_check(const struct chsm_file *owner, u32 call)
@@ -117,7 +121,7 @@ static const struct command *command_of(unsigned int number)
 	if (_IOC_TYPE(number) != CRATON_HSM_IOCTL_TYPE || _IOC_DIR(number) != _IOC_NONE || _IOC_SIZE(number) ||
 	    nr >= ARRAY_SIZE(commands))
 		return NULL;
-	return &commands[nr];
+	return &commands[array_index_nospec(nr, ARRAY_SIZE(commands))];
 }
 
 /* Every struct begins with its size and its flags. */
@@ -130,7 +134,7 @@ static int take(const struct command *command, union chsm_request *request, void
 		return -EFAULT;
 	if (size > SIZE_MAX_ACCEPTED)
 		return -E2BIG;
-	if (size < command->size)
+	if (size < command->size_min)
 		return -EINVAL;
 	memset(request, 0, sizeof(*request));
 	err = copy_struct_from_user(request, command->size, argument, size);
@@ -156,9 +160,9 @@ long chsm_ioctl(struct file *file, unsigned int number, unsigned long argument)
 	if (err)
 		return err;
 	err = command->handle(file->private_data, &request);
-	if (err && err != -ENOSPC)	/* which says how much is needed */
+	if (err && !(err == -ENOSPC && command->says_need))
 		return err;
-	if (copy_to_user(user, &request, command->size)) {
+	if (copy_to_user(user, &request, min(request.info.size, command->size))) {
 		if (!err && command->undo)
 			command->undo(&request);
 		return -EFAULT;

@@ -3,9 +3,13 @@
  * The key type "craton_hsm", by which keyctl(1) shows slots, and each user's keyring ".craton_hsm" that
  * holds them. A key carries its slot's number and nothing else; there is no read operation.
  *
- * Who ends whom: a slot does not hold a reference on its key, so that unlinking the key's last link destroys
- * it, and with it the slot. A slot that ends invalidates its key. The key's callbacks name the key as well as the
- * number, so that a late one cannot hit another slot.
+ * Who ends whom: a slot does not hold a reference on its key, so that unlinking the key's only link destroys
+ * it, and with it the slot. A slot that ends unlinks its key. The key's callbacks run with the key's semaphore
+ * held (revoke) or in the worker that collects keys (destroy); they name the key as well as the number, so that a
+ * late one cannot hit another slot. Unregistering the type waits for both.
+ *
+ * Neither keys nor keyrings count against the user's quota of keys, which is meant for what add_key(2) makes:
+ * slots have their own.
  */
 #include <linux/key-type.h>
 #include <linux/keyctl.h>
@@ -20,7 +24,7 @@
 
 /*
  * Possession only shows: a session that inherited the keyring by su(1) must not end slots. The owner may
- * revoke (WRITE) and invalidate (SEARCH), but not widen the mask (SETATTR).
+ * revoke (WRITE) and invalidate (SEARCH), but neither widen the mask (SETATTR) nor link the key elsewhere.
  */
 #define KEY_PERMISSIONS (KEY_POS_VIEW | KEY_USR_VIEW | KEY_USR_SEARCH | KEY_USR_WRITE)
 #define KEYRING_PERMISSIONS                                                                      \
@@ -93,6 +97,10 @@ static struct key_restriction *restriction_alloc(void)
 	return restriction;
 }
 
+/*
+ * KEEP: its user takes slots out of it one by one, and can neither end it nor clear it. The core tells nobody
+ * of a keyring's end: its slots would go on unseen.
+ */
 static struct key *keyring_make(kuid_t uid)
 {
 	struct key_restriction *restriction = restriction_alloc();
@@ -101,22 +109,10 @@ static struct key *keyring_make(kuid_t uid)
 	if (!restriction)
 		return ERR_PTR(-ENOMEM);
 	keyring = keyring_alloc(KEYRING_NAME, uid, GLOBAL_ROOT_GID, current_cred(), KEYRING_PERMISSIONS,
-				KEY_ALLOC_NOT_IN_QUOTA, restriction, NULL);
+				KEY_ALLOC_NOT_IN_QUOTA | KEY_ALLOC_SET_KEEP, restriction, NULL);
 	if (IS_ERR(keyring))
 		kfree(restriction);
 	return keyring;
-}
-
-/* For keyctl show @u. Without the link, for lack of quota say, the keyring is still there by its number. */
-static void link_to_user(struct key *keyring)
-{
-	key_ref_t user = lookup_user_key(KEY_SPEC_USER_KEYRING, KEY_LOOKUP_CREATE, KEY_NEED_WRITE);
-
-	if (IS_ERR(user))
-		return;
-	if (key_link(key_ref_to_ptr(user), keyring))
-		pr_debug("craton_hsm: the keyring is not linked to the user's\n");
-	key_ref_put(user);
 }
 
 static struct chsm_keyring *keyring_find(kuid_t uid)
@@ -129,36 +125,56 @@ static struct chsm_keyring *keyring_find(kuid_t uid)
 	return NULL;
 }
 
-bool chsm_key_is_dead(const struct key *key)
+static struct chsm_keyring *keyring_add(kuid_t uid)
 {
-	return key->flags & (BIT(KEY_FLAG_REVOKED) | BIT(KEY_FLAG_INVALIDATED) | BIT(KEY_FLAG_DEAD));
-}
-
-/* A reference on the user's keyring, made when there is none or its user ended it. */
-static struct key *keyring_get(kuid_t uid)
-{
-	struct chsm_keyring *entry = keyring_find(uid);
+	struct chsm_keyring *entry = kzalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT);
 	struct key *keyring;
 
-	if (entry && !chsm_key_is_dead(entry->keyring))
-		return key_get(entry->keyring);
+	if (!entry)
+		return ERR_PTR(-ENOMEM);
 	keyring = keyring_make(uid);
-	if (IS_ERR(keyring))
-		return keyring;
-	if (!entry) {
-		entry = kzalloc(sizeof(*entry), GFP_KERNEL);
-		if (!entry) {
-			key_put(keyring);
-			return ERR_PTR(-ENOMEM);
-		}
-		entry->uid = uid;
-		list_add(&entry->of_keyrings, &keyrings);
-	} else {
-		key_put(entry->keyring);
+	if (IS_ERR(keyring)) {
+		kfree(entry);
+		return ERR_CAST(keyring);
 	}
+	entry->uid = uid;
 	entry->keyring = keyring;
-	link_to_user(keyring);
-	return key_get(keyring);
+	list_add(&entry->of_keyrings, &keyrings);
+	return entry;
+}
+
+/* The user's keyring, which stays until the module goes; made when there is none. */
+static struct key *keyring_of(kuid_t uid)
+{
+	struct chsm_keyring *entry;
+	struct key *keyring;
+
+	mutex_lock(&keyrings_lock);
+	entry = keyring_find(uid);
+	if (!entry)
+		entry = keyring_add(uid);
+	keyring = IS_ERR(entry) ? ERR_CAST(entry) : entry->keyring;
+	mutex_unlock(&keyrings_lock);
+	return keyring;
+}
+
+/*
+ * For keyctl show @u, which may have lost the link since the last slot. Not for a process that opened the device
+ * under another user id: its @u is not the owner's. Without the link, for lack of quota say, the keyring is still
+ * there by its number.
+ */
+static void link_to_user(struct key *keyring)
+{
+	key_ref_t user;
+
+	if (!uid_eq(keyring->uid, current_uid()))
+		return;
+	user = lookup_user_key(KEY_SPEC_USER_KEYRING, KEY_LOOKUP_CREATE, KEY_NEED_WRITE);
+	if (IS_ERR(user))
+		return;
+	if (key_link(key_ref_to_ptr(user), keyring))
+		pr_debug("craton_hsm: the keyring is not linked to the user's\n");
+	key_ref_put(user);
 }
 
 s32 chsm_keyring_serial(kuid_t uid)
@@ -168,7 +184,7 @@ s32 chsm_keyring_serial(kuid_t uid)
 
 	mutex_lock(&keyrings_lock);
 	entry = keyring_find(uid);
-	serial = entry && !chsm_key_is_dead(entry->keyring) ? entry->keyring->serial : 0;
+	serial = entry ? entry->keyring->serial : 0;
 	mutex_unlock(&keyrings_lock);
 	return serial;
 }
@@ -208,26 +224,27 @@ static struct key *key_make(const struct chsm_slot *slot)
 
 struct key *chsm_key_create(const struct chsm_slot *slot)
 {
-	struct key *key, *keyring;
+	struct key *keyring = keyring_of(slot->uid);
+	struct key *key;
 	int err;
 
+	if (IS_ERR(keyring))
+		return keyring;
 	key = key_make(slot);
 	if (IS_ERR(key))
 		return key;
-	mutex_lock(&keyrings_lock);
-	keyring = keyring_get(slot->uid);
-	mutex_unlock(&keyrings_lock);
-	if (IS_ERR(keyring)) {
-		key_put(key);
-		return keyring;
-	}
 	err = key_link(keyring, key);
-	key_put(keyring);
 	if (err) {
 		key_put(key);
 		return ERR_PTR(err);
 	}
+	link_to_user(keyring);
 	return key;
+}
+
+bool chsm_key_is_dead(const struct key *key)
+{
+	return key->flags & (BIT(KEY_FLAG_REVOKED) | BIT(KEY_FLAG_INVALIDATED) | BIT(KEY_FLAG_DEAD));
 }
 
 /* The caller keeps the destroy callback from ending, so the memory is there; the key may be past its end. */
@@ -238,7 +255,13 @@ struct key *chsm_key_hold(struct key *key)
 
 void chsm_key_retire(struct key *key)
 {
-	key_invalidate(key);
+	/*
+	 * The keyring is there, the key was made with it. Unlinking needs memory; invalidating does not, and leaves the
+	 * link to the collector of keys. A revoked key, which no quota counts, the collector would find after minutes:
+	 * so its callback ends here, too, with its semaphore held, which invalidating would take again.
+	 */
+	if (key_unlink(keyring_of(key->uid), key) && !chsm_key_is_dead(key))
+		key_invalidate(key);
 	key_put(key);
 }
 

@@ -17,53 +17,75 @@
 /* Between looking whether the name is taken and taking it. */
 static DEFINE_MUTEX(names_lock);
 
-static bool is_taken(key_ref_t keyring, const char *description)
+/* 0 when a key of this name may come: none is there, or one that is revoked, expired or negative. */
+static int check_free(key_ref_t keyring, const char *description)
 {
 	key_ref_t found = keyring_search(keyring, &key_type_logon, description, false);
 
 	if (IS_ERR(found))
-		return false;
+		return PTR_ERR(found) == -EACCES ? -EACCES : 0;
 	key_ref_put(found);
-	return true;
+	return -EEXIST;
 }
 
-static key_ref_t add(key_ref_t keyring, const char *description, const struct chsm_slot *slot)
+static int instantiate(struct key *key, struct key *keyring, const struct chsm_slot *slot)
 {
 	u8 payload[CRATON_HSM_VOLUME_KEY_MAX];
-	key_ref_t key;
+	int err;
 
-	if (is_taken(keyring, description))
-		return ERR_PTR(-EEXIST);
 	chsm_slot_load(slot, payload);
-	key = key_create_or_update(keyring, "logon", description, payload, slot->key_len, PERMISSIONS,
-				   KEY_ALLOC_IN_QUOTA);
+	err = key_instantiate_and_link(key, payload, slot->key_len, keyring, NULL);
 	memzero_explicit(payload, sizeof(payload));
-	return key;
+	return err;
+}
+
+/*
+ * A key of our own making takes the place in the keyring. key_create_or_update() would write into one that
+ * somebody else made of this name meanwhile, under that one's permissions.
+ */
+static struct key *add(key_ref_t keyring, const char *description, const struct chsm_slot *slot)
+{
+	const struct cred *cred = current_cred();
+	struct key *key;
+	int err;
+
+	err = check_free(keyring, description);
+	if (err)
+		return ERR_PTR(err);
+	key = key_alloc(&key_type_logon, description, cred->fsuid, cred->fsgid, cred, PERMISSIONS, KEY_ALLOC_IN_QUOTA,
+			NULL);
+	if (IS_ERR(key))
+		return key;
+	err = instantiate(key, key_ref_to_ptr(keyring), slot);
+	if (!err)
+		return key;
+	key_put(key);
+	return ERR_PTR(err);
 }
 
 static int add_to(struct craton_hsm_logon *request, const struct chsm_slot *slot)
 {
 	char description[sizeof(PREFIX) + CRATON_HSM_LABEL_SIZE];
-	key_ref_t keyring, key;
+	key_ref_t keyring;
+	struct key *key;
 
 	keyring = lookup_user_key(request->keyring, KEY_LOOKUP_CREATE, KEY_NEED_WRITE);
 	if (IS_ERR(keyring))
 		return PTR_ERR(keyring);
-	if (key_ref_to_ptr(keyring)->type != &key_type_keyring) {
-		key_ref_put(keyring);
-		return -ENOTDIR;
-	}
 	snprintf(description, sizeof(description), PREFIX "%s", (const char *)request->name);
 	mutex_lock(&names_lock);
-	key = add(keyring, description, slot);
+	if (key_ref_to_ptr(keyring)->type == &key_type_keyring)
+		key = add(keyring, description, slot);
+	else
+		key = ERR_PTR(-ENOTDIR);
 	mutex_unlock(&names_lock);
 	key_ref_put(keyring);
 	if (IS_ERR(key))
 		return PTR_ERR(key);
 	if (request->timeout)
-		key_set_timeout(key_ref_to_ptr(key), request->timeout);
-	request->serial = key_ref_to_ptr(key)->serial;
-	key_ref_put(key);
+		key_set_timeout(key, request->timeout);
+	request->serial = key->serial;
+	key_put(key);
 	return 0;
 }
 
@@ -72,7 +94,7 @@ int chsm_logon(struct chsm_file *owner, struct craton_hsm_logon *request)
 	struct chsm_slot *slot;
 	int err;
 
-	if (request->serial || chsm_label_check(request->name))
+	if (chsm_label_check(request->name))
 		return -EINVAL;
 	slot = chsm_slot_get(owner, request->slot);
 	if (IS_ERR(slot))

@@ -5,6 +5,7 @@
  */
 #include <linux/mm.h>
 #include <linux/page-flags.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -45,7 +46,9 @@ struct page **chsm_pages_alloc(unsigned int count)
 
 void chsm_pages_free(struct page **pages, unsigned int count)
 {
-	while (count)
+	while (count) {
 		chsm_page_free(pages[--count]);
+		cond_resched();
+	}
 	kvfree(pages);
 }

@@ -12,36 +12,64 @@
 
 static atomic64_t generation;
 
-static void wipe(bool stay)
-{
-	u32 count = chsm_slots_wipe(stay);
-
-	count += chsm_arenas_wipe(stay);
-	chsm_event_wiped(count, CRATON_HSM_REASON_POWER);
-}
-
-static int before_sleep(struct notifier_block *block, unsigned long action, void *data)
+static void wipe(void)
 {
 	u32 count;
 
-	if (action != PM_HIBERNATION_PREPARE)
-		return NOTIFY_DONE;
-	count = chsm_slots_alive() + chsm_arenas_alive();
-	if (!count)
-		return NOTIFY_OK;
+	chsm_slots_shut(true);
+	chsm_arenas_shut(true);
+	count = chsm_slots_wipe() + chsm_arenas_wipe();
+	if (count)
+		pr_info("craton_hsm: %u slots and arenas wiped\n", count);
+	chsm_event_wiped(count, CRATON_HSM_REASON_POWER);
+}
+
+static void reopen(void)
+{
+	chsm_slots_open();
+	chsm_arenas_open();
+}
+
+/*
+ * The image leaves our pages out, so whatever lives now would be gone when the machine comes back, as would what came
+ * until then: nothing may.
+ */
+static int before_sleep(void)
+{
+	u32 count;
+
 	if (READ_ONCE(chsm_wipe_on_hibernation)) {
-		wipe(false);
+		wipe();
 		return NOTIFY_OK;
 	}
+	count = chsm_slots_shut(false) + chsm_arenas_shut(false);
+	if (!count)
+		return NOTIFY_OK;
+	reopen();
 	pr_warn("craton_hsm: hibernation refused: %u slots and arenas hold secrets\n", count);
 	chsm_event_hibernation_refused(count);
 	return notifier_from_errno(-EPERM);
 }
 
+static int sleeping(struct notifier_block *block, unsigned long action, void *data)
+{
+	switch (action) {
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+		return before_sleep();
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		reopen();
+		return NOTIFY_OK;
+	default:
+		return NOTIFY_DONE;
+	}
+}
+
 /* Reboot, power off and kexec alike: nothing must be left in memory for whoever comes next. */
 static int before_down(struct notifier_block *block, unsigned long action, void *data)
 {
-	wipe(true);
+	wipe();
 	return NOTIFY_DONE;
 }
 
@@ -51,7 +79,7 @@ static int cloned(struct notifier_block *block, unsigned long action, void *data
 	return NOTIFY_DONE;
 }
 
-static struct notifier_block sleep_block = { .notifier_call = before_sleep };
+static struct notifier_block sleep_block = { .notifier_call = sleeping };
 static struct notifier_block down_block = { .notifier_call = before_down };
 static struct notifier_block clone_block = { .notifier_call = cloned };
 

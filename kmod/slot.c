@@ -8,7 +8,6 @@
  * key's semaphore, copies to userspace or sleeps for long happens under it; a key's callbacks come in with the
  * key's semaphore held.
  */
-#include <linux/ctype.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/random.h>
@@ -16,6 +15,7 @@
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
 #include <linux/xarray.h>
 
 #include "chsm.h"
@@ -26,37 +26,26 @@ static DEFINE_XARRAY_ALLOC1(slots);
 static DEFINE_MUTEX(slots_lock);
 static u32 next_number;
 static u32 alive;
-static bool going_down;	/* the machine goes down: no slot comes any more */
+static bool is_shut;	/* the machine goes down or sleeps: no slot comes */
 static struct workqueue_struct *expiries;
 
-static unsigned int pages_of(const struct chsm_slot *slot)
-{
-	return DIV_ROUND_UP(slot->key_len, PAGE_SIZE);
-}
+static_assert(CRATON_HSM_KEY_MAX <= PAGE_SIZE);
 
 void chsm_slot_load(const struct chsm_slot *slot, u8 *to)
 {
-	unsigned int at;
-
-	for (at = 0; at < slot->key_len; at += PAGE_SIZE)
-		memcpy(to + at, page_address(slot->pages[at / PAGE_SIZE]),
-		       min_t(unsigned int, slot->key_len - at, PAGE_SIZE));
+	memcpy(to, page_address(slot->page), slot->key_len);
 }
 
 void chsm_slot_store(struct chsm_slot *slot, const u8 *from)
 {
-	unsigned int at;
-
-	for (at = 0; at < slot->key_len; at += PAGE_SIZE)
-		memcpy(page_address(slot->pages[at / PAGE_SIZE]), from + at,
-		       min_t(unsigned int, slot->key_len - at, PAGE_SIZE));
+	memcpy(page_address(slot->page), from, slot->key_len);
 }
 
 static void slot_free(struct kref *references)
 {
 	struct chsm_slot *slot = container_of(references, struct chsm_slot, references);
 
-	chsm_pages_free(slot->pages, pages_of(slot));
+	chsm_page_free(slot->page);
 	kfree(slot);
 }
 
@@ -69,8 +58,8 @@ void chsm_slot_put(struct chsm_slot *slot)
 static void slot_end(struct chsm_slot *slot)
 {
 	chsm_quota_release(slot->uid, CHSM_QUOTA_SLOTS, 1);
-	module_put(THIS_MODULE);
 	chsm_slot_put(slot);
+	module_put(THIS_MODULE);
 }
 
 int chsm_label_check(const u8 *label)
@@ -101,12 +90,35 @@ static bool fits_purpose(u32 flags, u32 purpose, u32 key_len)
 	}
 }
 
+/* Timer and work, one after the other, hold a reference. */
 static void expire(struct work_struct *work)
 {
-	struct chsm_slot *slot = container_of(to_delayed_work(work), struct chsm_slot, expiry);
+	struct chsm_slot *slot = container_of(work, struct chsm_slot, expiry);
 
 	chsm_slot_kill(slot->number, CRATON_HSM_REASON_TIMEOUT);
 	chsm_slot_put(slot);
+}
+
+static enum hrtimer_restart ring(struct hrtimer *timer)
+{
+	struct chsm_slot *slot = container_of(timer, struct chsm_slot, timer);
+
+	queue_work(expiries, &slot->expiry);
+	return HRTIMER_NORESTART;
+}
+
+/* By a clock that goes on while the machine sleeps; jiffies would not, nor reach far enough. */
+static void expiry_init(struct chsm_slot *slot, u32 timeout)
+{
+	INIT_WORK(&slot->expiry, expire);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(&slot->timer, ring, CLOCK_BOOTTIME, HRTIMER_MODE_ABS);
+#else
+	hrtimer_init(&slot->timer, CLOCK_BOOTTIME, HRTIMER_MODE_ABS);
+	slot->timer.function = ring;
+#endif
+	if (timeout)
+		slot->expires = ktime_add(ktime_get_boottime(), ktime_set(timeout, 0));
 }
 
 struct chsm_slot *chsm_slot_alloc(struct chsm_file *owner, u32 flags, u32 purpose, u32 key_len, const u8 *label,
@@ -126,15 +138,14 @@ struct chsm_slot *chsm_slot_alloc(struct chsm_file *owner, u32 flags, u32 purpos
 	slot->flags = flags & (CRATON_HSM_SEALED | CRATON_HSM_PERSISTENT);
 	slot->purpose = purpose;
 	slot->key_len = key_len;
-	slot->pages = chsm_pages_alloc(pages_of(slot));
-	if (!slot->pages)
+	slot->page = chsm_page_alloc();
+	if (!slot->page)
 		goto out_slot;
 	kref_init(&slot->references);
 	INIT_LIST_HEAD(&slot->of_owner);
-	INIT_DELAYED_WORK(&slot->expiry, expire);
+	expiry_init(slot, timeout);
 	slot->uid = owner->uid;
 	slot->owner = flags & CRATON_HSM_PERSISTENT ? NULL : owner;
-	slot->timeout = timeout;
 	memcpy(slot->label, label, sizeof(slot->label));
 	__module_get(THIS_MODULE);
 	return slot;
@@ -151,27 +162,27 @@ void chsm_slot_abort(struct chsm_slot *slot)
 	slot_end(slot);
 }
 
-/* Into its reserved place. From here on the slot may be killed at any time. */
+/* Into its reserved place. From here on the slot may be killed at any time; never before its listeners know it. */
 static int show(struct chsm_slot *slot, struct key *key)
 {
-	int err = 0;
+	int err = -ESHUTDOWN;
 
 	mutex_lock(&slots_lock);
-	if (going_down) {
-		err = -ESHUTDOWN;
-	} else {
-		xa_store(&slots, slot->number, slot, GFP_KERNEL);
-		slot->key = key;
-		alive++;
-		if (slot->owner)
-			list_add_tail(&slot->of_owner, &slot->owner->slots);
-		if (slot->timeout) {
-			kref_get(&slot->references);
-			slot->expires = ktime_add_ns(ktime_get_boottime(), (u64)slot->timeout * NSEC_PER_SEC);
-			queue_delayed_work(expiries, &slot->expiry,
-					   min_t(u64, (u64)slot->timeout * HZ, MAX_JIFFY_OFFSET));
-		}
+	if (is_shut)
+		goto out;
+	err = xa_err(xa_store(&slots, slot->number, slot, GFP_KERNEL));
+	if (err)
+		goto out;
+	slot->key = key;
+	alive++;
+	if (slot->owner)
+		list_add_tail(&slot->of_owner, &slot->owner->slots);
+	if (slot->expires) {
+		kref_get(&slot->references);
+		hrtimer_start(&slot->timer, slot->expires, HRTIMER_MODE_ABS);
 	}
+	chsm_event_slot_created(slot);
+out:
 	mutex_unlock(&slots_lock);
 	return err;
 }
@@ -188,27 +199,28 @@ int chsm_slot_publish(struct chsm_slot *slot, u32 *number, s32 *serial)
 	err = xa_alloc_cyclic(&slots, &slot->number, NULL, XA_LIMIT(1, INT_MAX), &next_number, GFP_KERNEL);
 	if (err < 0)
 		return err;
+	/* Once shown the slot may go at any time, and with it its fields. */
 	*number = slot->number;
 	key = chsm_key_create(slot);
 	if (IS_ERR(key)) {
-		xa_release(&slots, slot->number);
-		return PTR_ERR(key);
+		err = PTR_ERR(key);
+		goto out;
 	}
+	slot->serial = key->serial;
 	*serial = key->serial;
-	kref_get(&slot->references);	/* a kill may come before we are done */
 	err = show(slot, key);
 	if (err) {
-		xa_release(&slots, slot->number);
 		chsm_key_retire(key);
-		kref_put(&slot->references, slot_free);
-		return err;
+		goto out;
 	}
-	chsm_event_slot_created(slot);
 	if (chsm_key_is_dead(key))
 		chsm_slot_kill(*number, CRATON_HSM_REASON_KEY);
 	key_put(key);
-	chsm_slot_put(slot);
 	return 0;
+
+out:
+	xa_release(&slots, *number);
+	return err;
 }
 
 static bool may_use(const struct chsm_file *owner, const struct chsm_slot *slot)
@@ -225,7 +237,7 @@ struct chsm_slot *chsm_slot_get(struct chsm_file *owner, u32 number)
 	if (slot && may_use(owner, slot))
 		kref_get(&slot->references);
 	else
-		slot = ERR_PTR(going_down ? -ESHUTDOWN : -ENOENT);
+		slot = ERR_PTR(is_shut ? -ESHUTDOWN : -ENOENT);
 	mutex_unlock(&slots_lock);
 	return slot;
 }
@@ -257,12 +269,9 @@ static bool kill(u32 number, const struct key *only, enum craton_hsm_reason reas
 
 	if (!slot)
 		return false;
-	if (cancel_delayed_work(&slot->expiry))
+	if (hrtimer_cancel(&slot->timer))
 		chsm_slot_put(slot);
-	/* Its own callback must not take the key's semaphore again. */
-	if (key && reason == CRATON_HSM_REASON_KEY)
-		key_put(key);
-	else if (key)
+	if (key)
 		chsm_key_retire(key);
 	chsm_event_slot_destroyed(slot, reason);
 	slot_end(slot);
@@ -300,41 +309,45 @@ void chsm_slots_close(struct chsm_file *owner)
 		kill(number, NULL, CRATON_HSM_REASON_CLOSED);
 }
 
-u32 chsm_slots_wipe(bool stay)
+u32 chsm_slots_shut(bool force)
+{
+	u32 count;
+
+	mutex_lock(&slots_lock);
+	count = alive;
+	is_shut = is_shut || force || !count;
+	mutex_unlock(&slots_lock);
+	return count;
+}
+
+void chsm_slots_open(void)
+{
+	mutex_lock(&slots_lock);
+	is_shut = false;
+	mutex_unlock(&slots_lock);
+}
+
+u32 chsm_slots_wipe(void)
 {
 	unsigned long number;
 	void *entry;
 	u32 count = 0;
 
-	mutex_lock(&slots_lock);
-	going_down = going_down || stay;
-	mutex_unlock(&slots_lock);
 	xa_for_each(&slots, number, entry)
 		count += kill(number, NULL, CRATON_HSM_REASON_POWER);
 	return count;
 }
 
-u32 chsm_slots_alive(void)
-{
-	return READ_ONCE(alive);
-}
-
+/* Straight into the slot's page, so that no other memory ever has it. */
 static int fill(struct chsm_slot *slot, const struct craton_hsm_slot_create *request)
 {
-	u8 *key;
-	int err = 0;
+	void *key = page_address(slot->page);
 
-	key = kmalloc(slot->key_len, GFP_KERNEL_ACCOUNT);
-	if (!key)
-		return -ENOMEM;
 	if (request->flags & CRATON_HSM_GENERATE)
 		get_random_bytes(key, slot->key_len);
 	else if (copy_from_user(key, u64_to_user_ptr(request->key), slot->key_len))
-		err = -EFAULT;
-	if (!err)
-		chsm_slot_store(slot, key);
-	kfree_sensitive(key);
-	return err;
+		return -EFAULT;
+	return 0;
 }
 
 int chsm_slot_create(struct chsm_file *owner, struct craton_hsm_slot_create *request)
@@ -343,7 +356,7 @@ int chsm_slot_create(struct chsm_file *owner, struct craton_hsm_slot_create *req
 	struct chsm_slot *slot;
 	int err;
 
-	if (request->reserved || request->slot || request->serial || generate == !!request->key)
+	if (request->reserved || generate == !!request->key)
 		return -EINVAL;
 	slot = chsm_slot_alloc(owner, request->flags, request->purpose, request->key_len, request->label,
 			       request->timeout);
@@ -357,35 +370,30 @@ int chsm_slot_create(struct chsm_file *owner, struct craton_hsm_slot_create *req
 	return err;
 }
 
-static int copy_key_out(const struct chsm_slot *slot, u64 address)
+static int copy_key_out(const struct chsm_slot *slot, struct craton_hsm_slot_read *request)
 {
-	u8 *key = kmalloc(slot->key_len, GFP_KERNEL_ACCOUNT);
-	int err = 0;
+	u32 room = request->key_len;
 
-	if (!key)
-		return -ENOMEM;
-	chsm_slot_load(slot, key);
-	if (copy_to_user(u64_to_user_ptr(address), key, slot->key_len))
-		err = -EFAULT;
-	kfree_sensitive(key);
-	return err;
+	if (slot->flags & CRATON_HSM_SEALED) {
+		chsm_event_access_denied(_IOC_NR(CRATON_HSM_SLOT_READ));
+		return -EACCES;
+	}
+	request->key_len = slot->key_len;
+	if (room < slot->key_len)
+		return -ENOSPC;
+	if (copy_to_user(u64_to_user_ptr(request->key), page_address(slot->page), slot->key_len))
+		return -EFAULT;
+	return 0;
 }
 
 int chsm_slot_read(struct chsm_file *owner, struct craton_hsm_slot_read *request)
 {
 	struct chsm_slot *slot = chsm_slot_get(owner, request->slot);
-	u32 room = request->key_len;
 	int err;
 
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
-	if (slot->flags & CRATON_HSM_SEALED) {
-		err = -EACCES;
-		chsm_event_access_denied(_IOC_NR(CRATON_HSM_SLOT_READ));
-	} else {
-		request->key_len = slot->key_len;
-		err = room < slot->key_len ? -ENOSPC : copy_key_out(slot, request->key);
-	}
+	err = copy_key_out(slot, request);
 	chsm_slot_put(slot);
 	return err;
 }
@@ -410,13 +418,12 @@ static u64 remaining(const struct chsm_slot *slot)
 {
 	s64 left;
 
-	if (!slot->timeout)
+	if (!slot->expires)
 		return 0;
 	left = ktime_to_ns(ktime_sub(slot->expires, ktime_get_boottime()));
 	return left <= 0 ? 1 : DIV_ROUND_UP_ULL((u64)left, NSEC_PER_SEC);
 }
 
-/* Under slots_lock, which keeps the key. */
 static void describe(const struct chsm_slot *slot, struct craton_hsm_slot *description)
 {
 	*description = (struct craton_hsm_slot){
@@ -424,7 +431,7 @@ static void describe(const struct chsm_slot *slot, struct craton_hsm_slot *descr
 		.flags = slot->flags,
 		.purpose = slot->purpose,
 		.key_len = slot->key_len,
-		.serial = slot->key->serial,
+		.serial = slot->serial,
 		.uid = from_kuid_munged(current_user_ns(), slot->uid),
 		.remaining = remaining(slot),
 	};
@@ -434,32 +441,31 @@ static void describe(const struct chsm_slot *slot, struct craton_hsm_slot *descr
 int chsm_slot_describe(struct chsm_file *owner, struct craton_hsm_slot_describe *request)
 {
 	struct chsm_slot *slot;
-	int err = 0;
 
 	if (request->reserved || memchr_inv(&request->description, 0, sizeof(request->description)))
 		return -EINVAL;
-	mutex_lock(&slots_lock);
-	slot = xa_load(&slots, request->slot);
-	if (slot && may_use(owner, slot))
-		describe(slot, &request->description);
-	else
-		err = going_down ? -ESHUTDOWN : -ENOENT;
-	mutex_unlock(&slots_lock);
-	return err;
+	slot = chsm_slot_get(owner, request->slot);
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
+	describe(slot, &request->description);
+	chsm_slot_put(slot);
+	return 0;
 }
 
-/* The first slot of the owner above `after`; false when there is none. */
-static bool next_of(struct chsm_file *owner, u32 after, struct craton_hsm_slot *description)
+/* The first slot of the owner above `after`, with a reference; -ENOENT when there is none. */
+static struct chsm_slot *next_of(struct chsm_file *owner, u32 after)
 {
 	unsigned long number = after;
 	struct chsm_slot *slot;
 
 	mutex_lock(&slots_lock);
-	slot = xa_find_after(&slots, &number, ULONG_MAX, XA_PRESENT);
-	while (slot && !may_use(owner, slot))
+	do
 		slot = xa_find_after(&slots, &number, ULONG_MAX, XA_PRESENT);
+	while (slot && !may_use(owner, slot));
 	if (slot)
-		describe(slot, description);
+		kref_get(&slot->references);
+	else
+		slot = ERR_PTR(is_shut ? -ESHUTDOWN : -ENOENT);
 	mutex_unlock(&slots_lock);
 	return slot;
 }
@@ -467,17 +473,24 @@ static bool next_of(struct chsm_file *owner, u32 after, struct craton_hsm_slot *
 int chsm_slot_list(struct chsm_file *owner, struct craton_hsm_slot_list *request)
 {
 	struct craton_hsm_slot __user *entries = u64_to_user_ptr(request->entries);
-	u32 room = min_t(u32, request->count, LIST_MAX), count = 0;
+	u32 room = min_t(u32, request->count, LIST_MAX), count;
 	struct craton_hsm_slot entry;
+	struct chsm_slot *slot;
 	u32 after = request->after;
 
 	if (!room)
 		return -EINVAL;
-	while (count < room && next_of(owner, after, &entry)) {
+	for (count = 0; count < room; count++) {
+		slot = next_of(owner, after);
+		if (slot == ERR_PTR(-ENOENT))
+			break;
+		if (IS_ERR(slot))
+			return PTR_ERR(slot);
+		describe(slot, &entry);
+		chsm_slot_put(slot);
 		if (copy_to_user(&entries[count], &entry, sizeof(entry)))
 			return -EFAULT;
 		after = entry.slot;
-		count++;
 		cond_resched();
 	}
 	request->count = count;

@@ -25,7 +25,7 @@ static struct crypto_aead *aead_of(const struct chsm_slot *kek)
 	int err;
 
 	if (IS_ERR(aead))
-		return aead;
+		return PTR_ERR(aead) == -ENOENT ? ERR_PTR(-ENOPKG) : aead;
 	chsm_slot_load(kek, key);
 	err = crypto_aead_setkey(aead, key, sizeof(key));
 	memzero_explicit(key, sizeof(key));
@@ -197,7 +197,7 @@ int chsm_unwrap(struct chsm_file *owner, struct craton_hsm_unwrap *request)
 	u8 *data;
 	int err;
 
-	if (request->reserved || request->slot || request->serial)
+	if (request->reserved)
 		return -EINVAL;
 	kek = chsm_slot_get(owner, request->kek);
 	if (IS_ERR(kek))

@@ -25,14 +25,26 @@ struct admin_pin_source {
 	const char *variable;   /* name of an environment variable */
 };
 
+/* What the verbs of volumes are told. Numbers are text as it was given, NULL when it was not. */
+struct admin_volume_options {
+	const char *device, *cipher;
+	const char *key_size, *sector_size; /* octets */
+	const char *offset, *size;          /* sectors of 512 octets */
+	bool allow_discards, read_only, key_only, force;
+};
+
 /* Everything the command line can say; verbs use what is theirs. */
 struct admin_options {
 	bool json;
 	const char *socket_path; /* NULL: CRATON_HSM_SOCKET, else the default */
 	const char *label;
 	const char *slot;
+	const char *count;
 	bool reinitialize;
+	bool anchor;            /* --anchor */
+	const char *anchor_log; /* of --anchor=LOG */
 	struct admin_pin_source so_pin, user_pin, new_pin;
+	struct admin_volume_options volume;
 	char **arguments; /* what is left after verb and options */
 	int argument_count;
 };
@@ -60,6 +72,8 @@ int admin_fail_rv(const char *what, CK_RV rv);
 /* Connects, or explains. */
 bool admin_connect(const struct admin_options *options, enum channel_greeting greeting,
                    struct channel **channel);
+/* A decimal number, `absent` when text is NULL. False with a line on standard error. */
+bool admin_number(const char *option, const char *text, uint64_t absent, uint64_t *value);
 /* The value of --slot, 0 by default. False with a line on standard error. */
 bool admin_slot(const struct admin_options *options, uint64_t *slot_id);
 /* Prints and frees. */
@@ -69,5 +83,13 @@ int admin_status(const struct admin_options *options);
 int admin_token_init(const struct admin_options *options);
 int admin_pin_reset(const struct admin_options *options);
 int admin_audit_verify(const struct admin_options *options);
+int admin_events(const struct admin_options *options);
+int admin_keyring_publish(const struct admin_options *options);
+int admin_volume_create(const struct admin_options *options);
+int admin_volume_open(const struct admin_options *options);
+int admin_volume_close(const struct admin_options *options);
+int admin_volume_list(const struct admin_options *options);
+int admin_volume_rewrap(const struct admin_options *options);
+int admin_volume_remove(const struct admin_options *options);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,8 +37,39 @@ static const struct verb {
          "as SO: unlock the user and set a new user PIN; every object is kept"},
 	{{"audit", "verify-chain"},
          admin_audit_verify,
-         "FILE...",
-         "verify audit log segments, oldest first"},
+         "[--anchor[=LOG]] FILE...",
+         "verify audit log segments, oldest first; with --anchor their end, too, by the kernel\n"
+         "      module (LOG: the path that the agent writes to, when that is not the last FILE)"},
+	{{"events", NULL},
+         admin_events,
+         "[--count N]",
+         "follow what the kernel tells, as it comes; needs no agent"},
+	{{"keyring", "publish"},
+         admin_keyring_publish,
+         "",
+         "put the tokens' metadata into the kernel's keyrings anew; prints the keyring's serial"},
+	{{"volume", "create"},
+         admin_volume_create,
+         "NAME --device DEV [--cipher C] [--key-size N] [--sector-size N] [--offset N] [--size N]\n"
+         "      [--allow-discards] [--force] [--slot N] [--user-pin-* ...]",
+         "make the key of an encrypted volume; writes nothing to the device"},
+	{{"volume", "open"},
+         admin_volume_open,
+         "NAME [--device DEV] [--read-only] [--key-only] [--force] [--slot N] [--user-pin-* ...]",
+         "map it to /dev/mapper/NAME (or only put its key into the session keyring)"},
+	{{"volume", "close"}, admin_volume_close, "NAME", "take the mapping and any key away"},
+	{{"volume", "list"},
+         admin_volume_list,
+         "[--slot N] [--user-pin-* ...]",
+         "the volumes of a token, and which are open"},
+	{{"volume", "rewrap"},
+         admin_volume_rewrap,
+         "[--slot N] [--user-pin-* ...]",
+         "a new key-encryption key for all volumes of a token; nothing is re-encrypted"},
+	{{"volume", "remove"},
+         admin_volume_remove,
+         "NAME --force [--slot N] [--user-pin-* ...]",
+         "destroy a volume's key, and with it what is on the volume"},
 };
 
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
@@ -47,7 +79,9 @@ enum option_id {
 	OPTION_SOCKET,
 	OPTION_LABEL,
 	OPTION_SLOT,
+	OPTION_COUNT,
 	OPTION_REINITIALIZE,
+	OPTION_ANCHOR,
 	OPTION_SO_PIN_FILE,
 	OPTION_SO_PIN_FD,
 	OPTION_SO_PIN_ENV,
@@ -57,6 +91,16 @@ enum option_id {
 	OPTION_NEW_PIN_FILE,
 	OPTION_NEW_PIN_FD,
 	OPTION_NEW_PIN_ENV,
+	OPTION_DEVICE,
+	OPTION_CIPHER,
+	OPTION_KEY_SIZE,
+	OPTION_SECTOR_SIZE,
+	OPTION_OFFSET,
+	OPTION_SIZE,
+	OPTION_ALLOW_DISCARDS,
+	OPTION_READ_ONLY,
+	OPTION_KEY_ONLY,
+	OPTION_FORCE,
 	OPTION_HELP,
 	OPTION_VERSION,
 };
@@ -66,7 +110,9 @@ static const struct option long_options[] = {
 	{"socket", required_argument, NULL, OPTION_SOCKET},
 	{"label", required_argument, NULL, OPTION_LABEL},
 	{"slot", required_argument, NULL, OPTION_SLOT},
+	{"count", required_argument, NULL, OPTION_COUNT},
 	{"reinitialize", no_argument, NULL, OPTION_REINITIALIZE},
+	{"anchor", optional_argument, NULL, OPTION_ANCHOR},
 	{"so-pin-file", required_argument, NULL, OPTION_SO_PIN_FILE},
 	{"so-pin-fd", required_argument, NULL, OPTION_SO_PIN_FD},
 	{"so-pin-env", required_argument, NULL, OPTION_SO_PIN_ENV},
@@ -76,6 +122,16 @@ static const struct option long_options[] = {
 	{"new-pin-file", required_argument, NULL, OPTION_NEW_PIN_FILE},
 	{"new-pin-fd", required_argument, NULL, OPTION_NEW_PIN_FD},
 	{"new-pin-env", required_argument, NULL, OPTION_NEW_PIN_ENV},
+	{"device", required_argument, NULL, OPTION_DEVICE},
+	{"cipher", required_argument, NULL, OPTION_CIPHER},
+	{"key-size", required_argument, NULL, OPTION_KEY_SIZE},
+	{"sector-size", required_argument, NULL, OPTION_SECTOR_SIZE},
+	{"offset", required_argument, NULL, OPTION_OFFSET},
+	{"size", required_argument, NULL, OPTION_SIZE},
+	{"allow-discards", no_argument, NULL, OPTION_ALLOW_DISCARDS},
+	{"read-only", no_argument, NULL, OPTION_READ_ONLY},
+	{"key-only", no_argument, NULL, OPTION_KEY_ONLY},
+	{"force", no_argument, NULL, OPTION_FORCE},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{NULL, 0, NULL, 0},
@@ -107,6 +163,10 @@ static const char **text_option(struct admin_options *options, int id)
 		return &options->label;
 	case OPTION_SLOT:
 		return &options->slot;
+	case OPTION_COUNT:
+		return &options->count;
+	case OPTION_ANCHOR:
+		return &options->anchor_log;
 	case OPTION_SO_PIN_FILE:
 		return &options->so_pin.file;
 	case OPTION_SO_PIN_FD:
@@ -125,6 +185,41 @@ static const char **text_option(struct admin_options *options, int id)
 		return &options->new_pin.descriptor;
 	case OPTION_NEW_PIN_ENV:
 		return &options->new_pin.variable;
+	case OPTION_DEVICE:
+		return &options->volume.device;
+	case OPTION_CIPHER:
+		return &options->volume.cipher;
+	case OPTION_KEY_SIZE:
+		return &options->volume.key_size;
+	case OPTION_SECTOR_SIZE:
+		return &options->volume.sector_size;
+	case OPTION_OFFSET:
+		return &options->volume.offset;
+	case OPTION_SIZE:
+		return &options->volume.size;
+	default:
+		return NULL;
+	}
+}
+
+/* The flag that an id raises; NULL for others. */
+static bool *flag_option(struct admin_options *options, int id)
+{
+	switch (id) {
+	case OPTION_JSON:
+		return &options->json;
+	case OPTION_REINITIALIZE:
+		return &options->reinitialize;
+	case OPTION_ANCHOR:
+		return &options->anchor;
+	case OPTION_ALLOW_DISCARDS:
+		return &options->volume.allow_discards;
+	case OPTION_READ_ONLY:
+		return &options->volume.read_only;
+	case OPTION_KEY_ONLY:
+		return &options->volume.key_only;
+	case OPTION_FORCE:
+		return &options->volume.force;
 	default:
 		return NULL;
 	}
@@ -134,18 +229,15 @@ static const char **text_option(struct admin_options *options, int id)
 static int take_option(struct admin_options *options, int id)
 {
 	const char **text = text_option(options, id);
+	bool *flag = flag_option(options, id);
 
-	if (text) {
+	if (text)
 		*text = optarg;
+	if (flag)
+		*flag = true;
+	if (text || flag)
 		return -1;
-	}
 	switch (id) {
-	case OPTION_JSON:
-		options->json = true;
-		return -1;
-	case OPTION_REINITIALIZE:
-		options->reinitialize = true;
-		return -1;
 	case OPTION_HELP:
 		print_usage(stdout);
 		return ADMIN_DONE;
@@ -170,6 +262,14 @@ static int matches(const struct verb *verb, char **arguments, int count)
 	return words;
 }
 
+/* How many words may follow a verb. */
+static int arguments_max(const struct verb *verb)
+{
+	if (strstr(verb->arguments, "FILE..."))
+		return INT_MAX;
+	return !strncmp(verb->arguments, "NAME", 4);
+}
+
 static int run_verb(struct admin_options *options)
 {
 	for (size_t i = 0; i < VERB_COUNT; i++) {
@@ -179,8 +279,9 @@ static int run_verb(struct admin_options *options)
 			continue;
 		options->arguments += words;
 		options->argument_count -= words;
-		if (options->argument_count && !strstr(verbs[i].arguments, "FILE...")) {
-			admin_fail("%s is one argument too many", options->arguments[0]);
+		if (options->argument_count > arguments_max(&verbs[i])) {
+			admin_fail("%s is one argument too many",
+			           options->arguments[arguments_max(&verbs[i])]);
 			return ADMIN_USAGE;
 		}
 		return verbs[i].run(options);
@@ -249,19 +350,24 @@ bool admin_connect(const struct admin_options *options, enum channel_greeting gr
 	return false;
 }
 
-bool admin_slot(const struct admin_options *options, uint64_t *slot_id)
+bool admin_number(const char *option, const char *text, uint64_t absent, uint64_t *value)
 {
 	char *end;
 
-	*slot_id = 0;
-	if (!options->slot)
+	*value = absent;
+	if (!text)
 		return true;
 	errno = 0;
-	*slot_id = strtoull(options->slot, &end, 10);
-	if (!errno && end != options->slot && !*end && options->slot[0] != '-')
+	*value = strtoull(text, &end, 10);
+	if (!errno && text[0] >= '0' && text[0] <= '9' && !*end)
 		return true;
-	admin_fail("--slot %s: not a slot number", options->slot);
+	admin_fail("%s %s: not a number", option, text);
 	return false;
+}
+
+bool admin_slot(const struct admin_options *options, uint64_t *slot_id)
+{
+	return admin_number("--slot", options->slot, 0, slot_id);
 }
 
 int admin_print_json(json_t *value)

@@ -59,11 +59,47 @@ static void print_application(const json_t *application)
 	       number(application, "sessions"), number(application, "connections"));
 }
 
+static void print_module(const json_t *module)
+{
+	if (strcmp(text(module, "state"), "ready")) {
+		printf("module       %s: %s\n", text(module, "state"), text(module, "reason"));
+		return;
+	}
+	printf("module       ready, ABI %lld, %s, %lld of %lld bytes of arena in use\n",
+	       number(module, "abi"), text(module, "device"), number(module, "arena_bytes"),
+	       number(module, "arena_quota_bytes"));
+}
+
+/* Once the first backend gave no more, how much is from which. */
+static void print_memory(const json_t *memory)
+{
+	json_t *backends = json_object_get(memory, "bytes_by_backend");
+	const char *name;
+	json_t *len;
+
+	printf("memory       %s, %lld bytes locked, %lld not, %lld in use", text(memory, "backend"),
+	       number(memory, "locked_bytes"), number(memory, "unlocked_bytes"),
+	       number(memory, "used_bytes"));
+	if (json_object_size(backends) > 1)
+		json_object_foreach(backends, name, len)
+			printf("; %s %lld", name, (long long)json_integer_value(len));
+	printf("\n");
+}
+
+static void print_audit(const json_t *audit)
+{
+	printf("audit        %s%s, %lld records, %lld failures", text(audit, "path"),
+	       json_is_true(json_object_get(audit, "enabled")) ? "" : " (off)",
+	       number(audit, "sequence"), number(audit, "failures"));
+	if (json_is_true(json_object_get(audit, "anchored")))
+		printf(", anchor %lld", number(audit, "anchor"));
+	printf("\n");
+}
+
 static void print_report(const json_t *report)
 {
-	const json_t *memory = json_object_get(report, "memory");
-	const json_t *audit = json_object_get(report, "audit");
 	const json_t *drbg = json_object_get(report, "drbg");
+	const json_t *events = json_object_get(report, "events");
 	const json_t *clock = json_object_get(report, "clock");
 	size_t index;
 	json_t *each;
@@ -73,14 +109,16 @@ static void print_report(const json_t *report)
 	printf("state        %s%s%s\n", text(report, "state"), *text(report, "reason") ? ": " : "",
 	       text(report, "reason"));
 	print_tests(report);
-	printf("memory       %s, %lld bytes locked, %lld not, %lld in use\n",
-	       text(memory, "backend"), number(memory, "locked_bytes"),
-	       number(memory, "unlocked_bytes"), number(memory, "used_bytes"));
+	print_memory(json_object_get(report, "memory"));
+	print_module(json_object_get(report, "module"));
 	printf("drbg         %lld requests, %lld reseeds, %lld failures\n",
 	       number(drbg, "requests"), number(drbg, "reseeds"), number(drbg, "failures"));
-	printf("audit        %s%s, %lld records, %lld failures\n", text(audit, "path"),
-	       json_is_true(json_object_get(audit, "enabled")) ? "" : " (off)",
-	       number(audit, "sequence"), number(audit, "failures"));
+	print_audit(json_object_get(report, "audit"));
+	printf("events       %s%s, %lld received, %lld copies of the machine, %lld times lost\n",
+	       json_is_true(json_object_get(events, "module")) ? "module" : "no module",
+	       json_is_true(json_object_get(events, "uevents")) ? " and uevents" : "",
+	       number(events, "received"), number(events, "vm_generations"),
+	       number(events, "lost"));
 	if (number(clock, "steps"))
 		printf("clock        stepped %lld times, last by %.0f ms\n", number(clock, "steps"),
 		       json_number_value(json_object_get(clock, "last_step_ms")));

@@ -39,7 +39,7 @@
  *     E2BIG     size too large (above 4096), or a tail that this module does not know is not zero
  *     EFAULT    an address that cannot be read or written
  *     ENOMEM    no memory
- *     ESHUTDOWN the slots were wiped because the machine goes down
+ *     ESHUTDOWN the slots were wiped because the machine goes down, or for as long as it hibernates
  *
  * The same layout serves 32-bit and 64-bit programs; all integers are in the machine's byte order,
  * lengths are in octets, labels are printable ASCII (0x20 to 0x7e, no ';' and no ':'), 1 to 63 of
@@ -201,6 +201,7 @@ struct craton_hsm_blob {
  *   EINVAL    one of the slots has another purpose
  *   ENOSPC    blob_len is too small; it is set to the length that is needed
  *   EKEYEXPIRED the key-encryption slot has wrapped 2^32 keys, the bound for random nonces
+ *   ENOPKG    the kernel has no AES-GCM (module gcm)
  */
 struct craton_hsm_wrap {
 	__u32 size;
@@ -219,6 +220,7 @@ struct craton_hsm_wrap {
  *   EINVAL    its purpose is another one; blob_len or the blob's header is malformed
  *   EBADMSG   the blob was not made under this key, or it was changed
  *   EDQUOT    as in SLOT_CREATE
+ *   ENOPKG    as in WRAP
  */
 struct craton_hsm_unwrap {
 	__u32 size;
@@ -317,8 +319,8 @@ enum craton_hsm_event {
 	CRATON_HSM_EVENT_SLOT_DESTROYED = 2, /* SLOT, UID, REASON */
 	CRATON_HSM_EVENT_ACCESS_DENIED = 3,  /* CALL, UID, PID; at most 10 a second */
 	CRATON_HSM_EVENT_VM_GENERATION = 4,  /* GENERATION */
-	CRATON_HSM_EVENT_HIBERNATION_REFUSED = 5, /* COUNT: slots alive */
-	CRATON_HSM_EVENT_WIPED = 6,          /* COUNT: slots wiped, REASON */
+	CRATON_HSM_EVENT_HIBERNATION_REFUSED = 5, /* COUNT: slots and arenas alive */
+	CRATON_HSM_EVENT_WIPED = 6,          /* COUNT: slots and arenas wiped, REASON */
 };
 
 enum craton_hsm_reason {

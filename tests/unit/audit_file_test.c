@@ -13,7 +13,7 @@ static void expect_refusal(const char *words)
 	struct audit *audit = NULL;
 	char error[512] = "";
 
-	ASSERT_EQ(audit_open(&audit, config, &crypto, error, sizeof(error)), -1);
+	ASSERT_EQ(audit_open(&audit, config, &crypto, NULL, error, sizeof(error)), -1);
 	ASSERT_NULL(audit);
 	ASSERT_EQ(strncmp(error, "Failed to open audit log: ", 26), 0);
 	if (!strstr(error, words))
@@ -225,7 +225,7 @@ TEST(refusal_in_a_short_buffer)
 		char *error = malloc(len);
 
 		ASSERT_NOT_NULL(error);
-		ASSERT_EQ(audit_open(&audit, config, &crypto, error, len), -1);
+		ASSERT_EQ(audit_open(&audit, config, &crypto, NULL, error, len), -1);
 		ASSERT_LT(strnlen(error, len), len);
 		free(error);
 	}

@@ -18,11 +18,13 @@
 #include "audit_verify.h"
 #include "config.h"
 #include "crypto.h"
+#include "kernel.h"
 
 static char folder[64];
 static char log_path[96];
 static struct config *config;
 static struct crypto crypto;
+static const struct kernel_anchor *anchor; /* of the logs that are opened; NULL: none */
 
 static inline void remove_scratch(void)
 {
@@ -53,7 +55,7 @@ static inline struct audit *open_log(void)
 	struct audit *audit = NULL;
 	char error[512] = "";
 
-	if (audit_open(&audit, config, &crypto, error, sizeof(error)))
+	if (audit_open(&audit, config, &crypto, anchor, error, sizeof(error)))
 		printf("# %s\n", error);
 	ASSERT_NOT_NULL(audit);
 	return audit;
@@ -116,7 +118,7 @@ static inline void expect_intact(uint64_t records)
 	struct audit_verdict verdict;
 	const char *path = log_path;
 
-	ASSERT_EQ(audit_verify(&path, 1, &verdict), 0);
+	ASSERT_EQ(audit_verify(&path, 1, NULL, &verdict), 0);
 	if (!verdict.intact)
 		printf("# line %llu: %s\n", (unsigned long long)verdict.first_bad_line,
 		       verdict.problem);

@@ -346,7 +346,7 @@ TEST(real_full_disk)
 			EXPECT_TRUE(audit_lost(audit, ticket));
 	}
 	audit_close(audit);
-	ASSERT_EQ(audit_verify(&path, 1, &verdict), 0);
+	ASSERT_EQ(audit_verify(&path, 1, NULL, &verdict), 0);
 	EXPECT_TRUE(verdict.intact);
 	EXPECT_GT(verdict.records, 5);
 	snprintf(fill, sizeof(fill), "umount '%s'", folder);
@@ -357,16 +357,18 @@ TEST(real_full_disk)
 
 static const uint8_t previous[AUDIT_HASH_LEN] = {0xab, 0xff, 0x01};
 
-/* Formats between two guards; the parsed record, the caller's reference. */
+/* Formats between two guards, with its number as its anchor's; the parsed record, the caller's
+ * reference. */
 static json_t *format(const struct audit_record *record, uint64_t sequence, int64_t now_ns)
 {
+	const struct audit_place place = {sequence, sequence, previous};
 	char room[16 + AUDIT_LINE_MAX + 16];
 	char *line = room + 16;
 	json_t *parsed;
 	size_t len;
 
 	memset(room, 0x5a, sizeof(room));
-	len = audit_format(line, record, sequence, now_ns, previous);
+	len = audit_format(line, record, &place, now_ns);
 	ASSERT_LE(len, AUDIT_LINE_MAX);
 	ASSERT_EQ(line[len - 1], '\n');
 	ASSERT_EQ(line[len], 0x5a);
@@ -511,6 +513,7 @@ TEST(fields)
 	record.fips_approved = true;
 	parsed = format(&record, 12, 1700000000000007999);
 	EXPECT_EQ(json_integer_value(json_object_get(parsed, "seq")), 12);
+	EXPECT_EQ(json_integer_value(json_object_get(parsed, "anchor")), 12);
 	EXPECT_EQ((int64_t)(json_real_value(json_object_get(parsed, "timestamp")) * 1e6),
 	          1700000000000007);
 	EXPECT_EQ(json_integer_value(json_object_get(parsed, "session_handle")), 77);

@@ -64,9 +64,10 @@ static struct text *make(unsigned int count)
 			.pid = 4242,
 			.detail = i % 4 ? NULL : "a detail",
 		};
+		const struct audit_place place = {.sequence = i + 1, .previous_hash = hash};
 
-		text->len[i] = audit_format(text->lines[i], &record, i + 1,
-		                            1700000000000000000 + i * 1000000, hash);
+		text->len[i] = audit_format(text->lines[i], &record, &place,
+		                            1700000000000000000 + i * 1000000);
 		hash_line(text->lines[i], text->len[i] - 1, hash);
 	}
 	text->count = count;
@@ -96,7 +97,7 @@ static struct audit_verdict verify(unsigned int segments)
 
 	for (unsigned int i = 0; i < segments; i++)
 		paths[i] = segment_path(i);
-	ASSERT_EQ(audit_verify(paths, segments, &verdict), 0);
+	ASSERT_EQ(audit_verify(paths, segments, NULL, &verdict), 0);
 	EXPECT_EQ(verdict.intact, verdict.first_bad_line == 0);
 	EXPECT_EQ(verdict.intact, verdict.first_bad_file[0] == '\0');
 	EXPECT_EQ(verdict.intact, verdict.problem[0] == '\0');
@@ -141,10 +142,11 @@ static void forge(struct text *text, unsigned int at, uint64_t sequence, unsigne
 {
 	struct audit_record record = {.operation = "C_Forged"};
 	uint8_t hash[AUDIT_HASH_LEN] = {0};
+	const struct audit_place place = {.sequence = sequence, .previous_hash = hash};
 
 	if (follows)
 		hash_line(text->lines[follows - 1], text->len[follows - 1] - 1, hash);
-	text->len[at] = audit_format(text->lines[at], &record, sequence, 1, hash);
+	text->len[at] = audit_format(text->lines[at], &record, &place, 1);
 }
 
 TEST(intact)
@@ -170,7 +172,7 @@ TEST(nothing_to_verify)
 	struct audit_verdict verdict;
 
 	expect_bad(text, 0);
-	ASSERT_EQ(audit_verify(NULL, 0, &verdict), 0);
+	ASSERT_EQ(audit_verify(NULL, 0, NULL, &verdict), 0);
 	EXPECT_TRUE(verdict.intact);
 	EXPECT_EQ(verdict.records, 0);
 	free(text);
@@ -489,7 +491,7 @@ TEST(missing_file)
 
 	paths[0] = segment_path(0);
 	save(text, 0, 0, LINES);
-	EXPECT_EQ(audit_verify(paths, 2, &verdict), -1);
+	EXPECT_EQ(audit_verify(paths, 2, NULL, &verdict), -1);
 	EXPECT_NOT_NULL(strstr(verdict.problem, "/nonexistent/audit"));
 	free(text);
 }
@@ -500,7 +502,7 @@ TEST(folder_is_not_a_log)
 	struct audit_verdict verdict;
 	const char *path = folder;
 
-	EXPECT_EQ(audit_verify(&path, 1, &verdict), -1);
+	EXPECT_EQ(audit_verify(&path, 1, NULL, &verdict), -1);
 	free(text);
 }
 

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * craton-hsm-admin volume create, list, rewrap, remove: what happens to volumes in the token.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "volume_parts.h"
+
+#define CIPHER_DEFAULT      "aes-xts-plain64"
+#define XTS_KEY_LEN         64u /* AES-256, twice */
+#define OTHER_KEY_LEN       32u
+#define SECTOR_SIZE_DEFAULT 512u
+
+static struct wire_bytes text(const char *string)
+{
+	return (struct wire_bytes){(const uint8_t *)string, strlen(string)};
+}
+
+/* ---- sessions ---- */
+
+static bool log_in(const struct admin_options *options, struct connection *connection,
+                   uint64_t session)
+{
+	admin_pin_auto pin = {0};
+	struct wire_login_request request = {.session = session, .user_type = CKU_USER};
+	CK_RV rv;
+
+	if (!admin_pin_read(&options->user_pin, "user PIN", false, &pin))
+		return false;
+	request.pin = (struct wire_bytes){pin.octets, pin.len};
+	rv = request_login(connection, &request, NULL);
+	if (rv)
+		admin_fail_rv("login", rv);
+	return !rv;
+}
+
+bool volume_session_begin(const struct admin_options *options, bool read_write,
+                          struct volume_session *session)
+{
+	struct wire_open_session_request request = {.flags = CKF_SERIAL_SESSION};
+	struct wire_open_session_reply reply;
+	CK_RV rv;
+
+	*session = (struct volume_session){0};
+	if (read_write)
+		request.flags |= CKF_RW_SESSION;
+	if (!admin_slot(options, &request.slot_id) ||
+	    !admin_connect(options, CHANNEL_HELLO, &session->channel))
+		return false;
+	session->connection = channel_borrow(session->channel, &rv);
+	if (session->connection)
+		rv = request_open_session(session->connection, &request, &reply);
+	if (rv) {
+		admin_fail_rv("opening a session", rv);
+		return false;
+	}
+	session->handle = reply.session;
+	return log_in(options, session->connection, session->handle);
+}
+
+void volume_session_end(struct volume_session *session)
+{
+	channel_return(session->connection);
+	channel_close(session->channel);
+	*session = (struct volume_session){0};
+}
+
+const char *volume_name(const struct admin_options *options)
+{
+	const char *name = options->arguments[0];
+
+	if (name && strlen(name) <= VOLUME_NAME_MAX)
+		return name;
+	if (name)
+		admin_fail("%s: a volume's name has at most %u characters", name, VOLUME_NAME_MAX);
+	else
+		admin_fail("name the volume");
+	return NULL;
+}
+
+/* ---- describe ---- */
+
+static void copy(char *to, size_t room, struct wire_bytes from)
+{
+	snprintf(to, room, "%.*s", (int)from.len, from.len ? (const char *)from.data : "");
+}
+
+bool volume_fetch(struct volume_session *session, const char *name, bool next,
+                  struct volume_entry *entry, CK_RV *rv)
+{
+	struct wire_volume_describe_request request = {
+		.session = session->handle,
+		.name = text(name),
+		.next = next,
+	};
+	struct wire_volume_describe_reply reply;
+
+	*rv = request_volume_describe(session->connection, &request, &reply);
+	if (*rv)
+		return false;
+	*entry = (struct volume_entry){
+		.key_len = reply.key_len,
+		.sector_size = reply.sector_size,
+		.offset = reply.offset,
+		.sectors = reply.sectors,
+		.allow_discards = reply.allow_discards,
+		.damaged = reply.damaged,
+	};
+	copy(entry->name, sizeof(entry->name), reply.name);
+	copy(entry->cipher, sizeof(entry->cipher), reply.cipher);
+	copy(entry->device, sizeof(entry->device), reply.device);
+	return true;
+}
+
+/* ---- list ---- */
+
+/* NULL in JSON where the device mapper does not say. */
+static json_t *state_json(enum volume_state state)
+{
+	return state == VOLUME_UNKNOWN ? json_null() : json_boolean(state == VOLUME_OPEN);
+}
+
+static const char *state_text(enum volume_state state)
+{
+	static const char *const names[] = {
+		[VOLUME_CLOSED] = "closed",
+		[VOLUME_OPEN] = "open",
+		[VOLUME_FOREIGN] = "closed; its name is another mapping's",
+		[VOLUME_UNKNOWN] = "open or not: no device mapper here",
+	};
+
+	return names[state];
+}
+
+static json_t *entry_json(const struct volume_entry *entry)
+{
+	if (entry->damaged)
+		return json_pack("{s:s, s:b, s:o}", "name", entry->name, "damaged", 1, "open",
+		                 state_json(volume_mapping_state(entry->name)));
+	return json_pack("{s:s, s:b, s:o, s:s, s:s, s:i, s:i, s:I, s:I, s:b}", "name", entry->name,
+	                 "damaged", 0, "open", state_json(volume_mapping_state(entry->name)),
+	                 "device", entry->device, "cipher", entry->cipher, "key_size",
+	                 entry->key_len, "sector_size", entry->sector_size, "offset",
+	                 (json_int_t)entry->offset, "size", (json_int_t)entry->sectors,
+	                 "allow_discards", entry->allow_discards);
+}
+
+static void entry_print(const struct volume_entry *entry)
+{
+	enum volume_state state = volume_mapping_state(entry->name);
+
+	if (entry->damaged) {
+		printf("%s: DAMAGED, %s\n", entry->name, state_text(state));
+		return;
+	}
+	printf("%s: %s, %s with a key of %u octets, on %s from sector %llu", entry->name,
+	       state_text(state), entry->cipher, entry->key_len, entry->device,
+	       (unsigned long long)entry->offset);
+	if (entry->sectors)
+		printf(", %llu sectors", (unsigned long long)entry->sectors);
+	printf("%s\n", entry->allow_discards ? ", discards allowed" : "");
+}
+
+/* Prints each volume, or appends it to `all`. */
+static CK_RV list(struct volume_session *session, json_t *all)
+{
+	struct volume_entry entry = {0};
+	CK_RV rv;
+
+	while (volume_fetch(session, entry.name, true, &entry, &rv)) {
+		if (all)
+			json_array_append_new(all, entry_json(&entry));
+		else
+			entry_print(&entry);
+	}
+	return rv == CKR_CRATON_VOLUME_UNKNOWN ? CKR_OK : rv;
+}
+
+int admin_volume_list(const struct admin_options *options)
+{
+	volume_session_auto session = {0};
+	json_t *all;
+	CK_RV rv;
+
+	if (!volume_session_begin(options, false, &session))
+		return ADMIN_FAILED;
+	all = options->json ? json_array() : NULL;
+	rv = list(&session, all);
+	if (rv) {
+		json_decref(all);
+		return admin_fail_rv("volume list", rv);
+	}
+	return all ? admin_print_json(json_pack("{s:o}", "volumes", all)) : ADMIN_DONE;
+}
+
+/* ---- create ---- */
+
+static bool fits(const char *option, uint64_t value, uint64_t most)
+{
+	if (value <= most)
+		return true;
+	admin_fail("%s %llu: too large", option, (unsigned long long)value);
+	return false;
+}
+
+/* What the options say of the volume. */
+static bool read_options(const struct admin_volume_options *options,
+                         struct wire_volume_create_request *request)
+{
+	const char *cipher = options->cipher ? options->cipher : CIPHER_DEFAULT;
+	uint64_t key_len, sector_size;
+
+	if (!admin_number("--key-size", options->key_size,
+	                  strstr(cipher, "xts") ? XTS_KEY_LEN : OTHER_KEY_LEN, &key_len) ||
+	    !admin_number("--sector-size", options->sector_size, SECTOR_SIZE_DEFAULT,
+	                  &sector_size) ||
+	    !admin_number("--offset", options->offset, 0, &request->offset) ||
+	    !admin_number("--size", options->size, 0, &request->sectors) ||
+	    !fits("--key-size", key_len, UINT32_MAX) ||
+	    !fits("--sector-size", sector_size, UINT32_MAX))
+		return false;
+	request->cipher = text(cipher);
+	request->key_len = (uint32_t)key_len;
+	request->sector_size = (uint32_t)sector_size;
+	request->allow_discards = options->allow_discards;
+	return true;
+}
+
+/* What lies on the device is never overwritten by mistake: the volume's first write would. */
+static bool check_device(const struct admin_options *options,
+                         const struct wire_volume_create_request *request,
+                         char hint[VOLUME_DEVICE_MAX + 1])
+{
+	volume_device_auto device = {.fd = -1};
+
+	if (!volume_device_open(options->volume.device, &device))
+		return false;
+	if (request->offset >= device.sectors ||
+	    request->sectors > device.sectors - request->offset) {
+		admin_fail("%s has %llu sectors of %u octets only", device.path,
+		           (unsigned long long)device.sectors, VOLUME_SECTOR_LEN);
+		return false;
+	}
+	return (options->volume.force ||
+	        volume_device_is_blank(&device, request->offset, request->sectors)) &&
+	       volume_device_hint(&device, hint);
+}
+
+/* One object or one line. `in_kernel` NULL: it does not apply. */
+static int report(const struct admin_options *options, const char *name, const char *done,
+                  const bool *in_kernel)
+{
+	json_t *json;
+
+	if (!options->json) {
+		printf("%s: %s\n", name, done);
+		return ADMIN_DONE;
+	}
+	json = json_pack("{s:s, s:s}", "done", done, "name", name);
+	if (in_kernel)
+		json_object_set_new(json, "in_kernel", json_boolean(*in_kernel));
+	return admin_print_json(json);
+}
+
+int admin_volume_create(const struct admin_options *options)
+{
+	struct wire_volume_create_request request = {0};
+	struct wire_volume_create_reply reply;
+	const char *name = volume_name(options);
+	char hint[VOLUME_DEVICE_MAX + 1];
+	volume_session_auto session = {0};
+	CK_RV rv;
+
+	if (!options->volume.device)
+		admin_fail("volume create: --device is needed");
+	if (!name || !options->volume.device || !read_options(&options->volume, &request))
+		return ADMIN_USAGE;
+	if (!check_device(options, &request, hint) ||
+	    !volume_session_begin(options, true, &session))
+		return ADMIN_FAILED;
+	request.session = session.handle;
+	request.name = text(name);
+	request.device = text(hint);
+	rv = request_volume_create(session.connection, &request, &reply);
+	if (rv == CKR_ARGUMENTS_BAD)
+		return admin_fail("volume create: a name of letters, digits, '.', '_', '+', '-'; a "
+		                  "key of 16 to 128 octets; sectors of 512, 1024, 2048 or 4096 "
+		                  "octets, offset and size in whole ones; a cipher as dm-crypt "
+		                  "names it");
+	return rv ? admin_fail_rv("volume create", rv)
+	          : report(options, name, "volume created", &reply.in_kernel);
+}
+
+/* ---- rewrap, remove ---- */
+
+int admin_volume_rewrap(const struct admin_options *options)
+{
+	struct wire_volume_rewrap_request request = {0};
+	struct wire_volume_rewrap_reply reply;
+	volume_session_auto session = {0};
+	CK_RV rv;
+
+	if (!volume_session_begin(options, true, &session))
+		return ADMIN_FAILED;
+	request.session = session.handle;
+	rv = request_volume_rewrap(session.connection, &request, &reply);
+	if (rv)
+		return admin_fail_rv("volume rewrap: nothing was changed", rv);
+	if (options->json)
+		return admin_print_json(json_pack("{s:s, s:i, s:b}", "done", "volumes rewrapped",
+		                                  "count", reply.count, "in_kernel",
+		                                  reply.in_kernel));
+	printf("%u volumes rewrapped\n", reply.count);
+	return ADMIN_DONE;
+}
+
+int admin_volume_remove(const struct admin_options *options)
+{
+	const char *name = volume_name(options);
+	struct wire_volume_remove_request request = {0};
+	volume_session_auto session = {0};
+	CK_RV rv;
+
+	if (!name)
+		return ADMIN_USAGE;
+	if (!options->volume.force)
+		return admin_fail("volume remove destroys the only copy of %s's key, and with it "
+		                  "what is on the volume; --force does it",
+		                  name);
+	if (!volume_session_begin(options, true, &session))
+		return ADMIN_FAILED;
+	request.session = session.handle;
+	request.name = text(name);
+	rv = request_volume_remove(session.connection, &request, NULL);
+	return rv ? admin_fail_rv("volume remove", rv)
+	          : report(options, name, "volume removed", NULL);
+}

@@ -207,7 +207,7 @@ bool event_decode_family(const void *octets, size_t len, struct event_family *fa
 	return family->gone || family->group;
 }
 
-/* What the vmgenid driver adds to its device's uevent (Linux 6.10 and newer). */
+/* What the vmgenid driver of some vendors' kernels adds to its device's uevent. */
 static const char *generation_mark(void)
 {
 #ifdef CRATON_TEST_HOOKS
@@ -232,6 +232,23 @@ bool event_decode_uevent(const void *octets, size_t len, struct event *event)
 			return true;
 	}
 	return false;
+}
+
+/* PRIORITY,SEQUENCE,TIME,FLAGS;TEXT and a newline; more lines may follow. */
+bool event_decode_log(const void *octets, size_t len, struct event *event)
+{
+	/* drivers/char/random.c says so since Linux 5.18. */
+	static const char text[] = "random: crng reseeded due to virtual machine fork\n";
+	const char *record = octets;
+	const char *comma = memchr(record, ',', len), *semicolon = memchr(record, ';', len);
+
+	*event = (struct event){.type = EVENT_VM_GENERATION, .source = EVENT_FROM_LOG};
+	/* One digit is a priority of the kernel itself: what programs write to the log has a
+	 * facility, and so a priority of 8 and more. */
+	if (!semicolon || comma != record + 1 || *record < '0' || *record > '7')
+		return false;
+	len -= (size_t)(semicolon + 1 - record);
+	return len >= sizeof(text) - 1 && !memcmp(semicolon + 1, text, sizeof(text) - 1);
 }
 
 /* ---- naming ---- */
@@ -280,7 +297,13 @@ bool event_field(const struct event *event, unsigned int attribute, struct event
 
 const char *event_source_text(const struct event *event)
 {
-	return event->source == EVENT_FROM_UEVENT ? "uevent" : "module";
+	static const char *const names[] = {
+		[EVENT_FROM_MODULE] = "module",
+		[EVENT_FROM_UEVENT] = "uevent",
+		[EVENT_FROM_LOG] = "kernel-log",
+	};
+
+	return names[event->source];
 }
 
 /* Twelve names and values of at most 31 octets each. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the kernel tells: the module's events, the coming and going of its netlink family, and the
- * uevent by which a kernel without the module reports a copied machine. Octets become a struct
- * here; no sockets.
+ * two ways in which a kernel may tell without the module that the machine was copied: a line in its
+ * log, and the uevent that some vendors' kernels have. Octets become a struct here; no sockets.
  */
 #ifndef AGENT_EVENT_H
 #define AGENT_EVENT_H
@@ -31,7 +31,7 @@ enum event_type {
 	EVENT_TYPES,
 };
 
-enum event_source_name { EVENT_FROM_MODULE, EVENT_FROM_UEVENT };
+enum event_source_name { EVENT_FROM_MODULE, EVENT_FROM_UEVENT, EVENT_FROM_LOG };
 
 struct event {
 	enum event_type type;
@@ -55,6 +55,9 @@ bool event_decode_family(const void *octets, size_t len, struct event_family *fa
 /* A uevent. False when it says nothing about the machine's generation. */
 bool event_decode_uevent(const void *octets, size_t len, struct event *event);
 
+/* The same of a record of /dev/kmsg. */
+bool event_decode_log(const void *octets, size_t len, struct event *event);
+
 /* "kernel_slot_created", as the audit log calls it; static. */
 const char *event_operation(enum event_type type);
 /* Must every random generator be seeded anew? */
@@ -68,7 +71,7 @@ struct event_field {
 };
 /* False when `attribute` (up to EVENT_ATTRIBUTE_MAX) is not in the event. */
 bool event_field(const struct event *event, unsigned int attribute, struct event_field *field);
-/* "module" or "uevent". */
+/* "module", "uevent" or "kernel-log". */
 const char *event_source_text(const struct event *event);
 /* "source=module slot=3 purpose=volume ..." in `text` (EVENT_TEXT_LEN octets). */
 void event_text(const struct event *event, char *text);

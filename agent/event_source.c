@@ -8,6 +8,7 @@
 #include "event_source.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
@@ -24,6 +25,7 @@
 #define READ_MAX      64u          /* datagrams of one socket at a time */
 #define RECEIVE_LEN   (256 * 1024) /* of each socket, octets */
 #define UEVENT_LEN    8192u        /* the kernel's are below 4 KiB */
+#define LOG_LEN       8192u        /* as the kernel recommends for its records */
 #define UEVENT_KERNEL 1u           /* group of the kernel's own; udev repeats them in another */
 
 struct event_source {
@@ -31,6 +33,7 @@ struct event_source {
 	struct nl_sock *module;
 	uint16_t family;                                        /* 0: the module is not there */
 	int uevent_fd;                                          /* -1: not heard */
+	int log_fd;                                             /* likewise */
 	void (*each)(void *context, const struct event *event); /* while it is read */
 	void *context;
 };
@@ -245,7 +248,43 @@ static bool read_uevent(struct event_source *source)
 	return source->uevent_fd >= 0;
 }
 
-/* ---- both ---- */
+/* ---- the kernel's log ---- */
+
+/* What is in it already is past. */
+static void open_log(struct event_source *source)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	source->log_fd = fd;
+	if (fd < 0 || (lseek(fd, 0, SEEK_END) >= 0 && !watch(source, fd)))
+		return;
+	close(fd);
+	source->log_fd = -1;
+}
+
+/* One record. False when there is none left. */
+static bool read_log(struct event_source *source)
+{
+	char octets[LOG_LEN];
+	struct event event;
+	ssize_t len = read(source->log_fd, octets, sizeof(octets));
+
+	if (len > 0 && event_decode_log(octets, (size_t)len, &event))
+		source->each(source->context, &event);
+	if (len > 0 || (len < 0 && errno == EINTR))
+		return true;
+	if (len < 0 && errno == EAGAIN)
+		return false;
+	/* EPIPE: the log went round before it was read. */
+	if (len == 0 || errno != EPIPE) {
+		close(source->log_fd);
+		source->log_fd = -1;
+	}
+	tell_type(source, EVENT_LOST, EVENT_FROM_LOG);
+	return source->log_fd >= 0;
+}
+
+/* ---- all ---- */
 
 int event_source_open(struct event_source **out, char *problem, size_t problem_len)
 {
@@ -264,6 +303,7 @@ int event_source_open(struct event_source **out, char *problem, size_t problem_l
 	}
 	module_problem = open_module(source);
 	uevent_problem = open_uevents(source);
+	open_log(source);
 	if (module_problem || uevent_problem)
 		snprintf(problem, problem_len, "kernel events cannot be heard from %s: %s",
 		         !uevent_problem   ? "the module"
@@ -282,6 +322,8 @@ void event_source_close(struct event_source *source)
 {
 	if (!source)
 		return;
+	if (source->log_fd >= 0)
+		close(source->log_fd);
 	if (source->uevent_fd >= 0)
 		close(source->uevent_fd);
 	nl_socket_free(source->module);
@@ -304,6 +346,11 @@ bool event_source_hears_uevents(const struct event_source *source)
 	return source->uevent_fd >= 0;
 }
 
+bool event_source_hears_log(const struct event_source *source)
+{
+	return source->log_fd >= 0;
+}
+
 void event_source_read(struct event_source *source,
                        void (*each)(void *context, const struct event *event), void *context)
 {
@@ -313,5 +360,7 @@ void event_source_read(struct event_source *source,
 	for (unsigned int i = 0; i < READ_MAX && source->module && read_module(source); i++)
 		;
 	for (unsigned int i = 0; i < READ_MAX && source->uevent_fd >= 0 && read_uevent(source); i++)
+		;
+	for (unsigned int i = 0; i < READ_MAX && source->log_fd >= 0 && read_log(source); i++)
 		;
 }

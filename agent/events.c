@@ -20,7 +20,8 @@ struct events {
 	struct agent *agent;
 	struct event_source *source;
 	uint64_t ticket; /* of the last audit record */
-	atomic_bool module, uevents;
+	bool told;       /* that copies of the machine may go unnoticed */
+	atomic_bool module, uevents, kernel_log;
 	_Atomic uint64_t received, vm_generations, lost;
 };
 
@@ -89,12 +90,28 @@ static void take(void *context, const struct event *event)
 	audit_event(events, event, text);
 }
 
+/* The answer whether the module is there is the first that is ever read. */
+static void note_sources(struct events *events)
+{
+	bool module = event_source_hears_module(events->source);
+	bool kernel_log = event_source_hears_log(events->source);
+
+	atomic_store(&events->module, module);
+	atomic_store(&events->uevents, event_source_hears_uevents(events->source));
+	atomic_store(&events->kernel_log, kernel_log);
+	if (!events->told && !module && !kernel_log)
+		log_notice("copies of this virtual machine would go unnoticed by most kernels: the "
+		           "module craton_hsm is not loaded, and the kernel's log is closed "
+		           "(CAP_SYSLOG)");
+	events->told = true;
+}
+
 uint64_t events_read(struct events *events)
 {
 	events->ticket = 0;
 	event_source_read(events->source, take, events);
-	atomic_store(&events->module, event_source_hears_module(events->source));
-	atomic_store(&events->uevents, event_source_hears_uevents(events->source));
+
+	note_sources(events);
 	return events->ticket;
 }
 
@@ -114,6 +131,7 @@ void events_open(struct events **out, struct agent *agent)
 	}
 	events->agent = agent;
 	atomic_init(&events->uevents, event_source_hears_uevents(events->source));
+	atomic_init(&events->kernel_log, event_source_hears_log(events->source));
 	/* Of a copy made since the generators were seeded nobody has heard. */
 	drbg_reseed_all(agent->crypto->drbg);
 	*out = events;
@@ -139,6 +157,7 @@ void events_statistics(const struct events *events, struct events_statistics *st
 		return;
 	statistics->module = atomic_load(&events->module);
 	statistics->uevents = atomic_load(&events->uevents);
+	statistics->kernel_log = atomic_load(&events->kernel_log);
 	statistics->received = atomic_load(&events->received);
 	statistics->vm_generations = atomic_load(&events->vm_generations);
 	statistics->lost = atomic_load(&events->lost);

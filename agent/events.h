@@ -14,7 +14,7 @@ struct agent;
 struct events;
 
 struct events_statistics {
-	bool module, uevents; /* heard now */
+	bool module, uevents, kernel_log; /* heard now */
 	uint64_t received;
 	uint64_t vm_generations; /* of them: the machine was copied or rolled back */
 	uint64_t lost;           /* times that some were lost */

@@ -153,9 +153,10 @@ static json_t *report_events(struct agent *agent)
 	struct events_statistics statistics;
 
 	events_statistics(agent->events, &statistics);
-	return json_pack("{s:b, s:b, s:I, s:I, s:I}", "module", statistics.module, "uevents",
-	                 statistics.uevents, "received", (json_int_t)statistics.received,
-	                 "vm_generations", (json_int_t)statistics.vm_generations, "lost",
+	return json_pack("{s:b, s:b, s:b, s:I, s:I, s:I}", "module", statistics.module, "uevents",
+	                 statistics.uevents, "kernel_log", statistics.kernel_log, "received",
+	                 (json_int_t)statistics.received, "vm_generations",
+	                 (json_int_t)statistics.vm_generations, "lost",
 	                 (json_int_t)statistics.lost);
 }
 

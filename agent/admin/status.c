@@ -114,9 +114,10 @@ static void print_report(const json_t *report)
 	printf("drbg         %lld requests, %lld reseeds, %lld failures\n",
 	       number(drbg, "requests"), number(drbg, "reseeds"), number(drbg, "failures"));
 	print_audit(json_object_get(report, "audit"));
-	printf("events       %s%s, %lld received, %lld copies of the machine, %lld times lost\n",
+	printf("events       %s%s%s, %lld received, %lld copies of the machine, %lld times lost\n",
 	       json_is_true(json_object_get(events, "module")) ? "module" : "no module",
-	       json_is_true(json_object_get(events, "uevents")) ? " and uevents" : "",
+	       json_is_true(json_object_get(events, "uevents")) ? ", uevents" : "",
+	       json_is_true(json_object_get(events, "kernel_log")) ? ", kernel log" : "",
 	       number(events, "received"), number(events, "vm_generations"),
 	       number(events, "lost"));
 	if (number(clock, "steps"))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fuzz target: any octets as what the kernel tells. The first octet chooses: a whole netlink
- * message, attributes behind headers that are right (the second octet is the command), or a uevent.
- * Besides what the sanitizers see, it checks that an event carries what its text needs and that
- * texts are one printable line.
+ * message, attributes behind headers that are right (the second octet is the command), a uevent, or
+ * a record of the kernel's log. Besides what the sanitizers see, it checks that an event carries
+ * what its text needs and that texts are one printable line.
  */
 /* FUZZ_SOURCES: agent/event.c */
 /* FUZZ_LIBS: -lnl-genl-3 -lnl-3 */
@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t data_len);
 			abort();                                                                   \
 	} while (0)
 
-enum { WHOLE_MESSAGE, ATTRIBUTES, UEVENT, CHOICES };
+enum { WHOLE_MESSAGE, ATTRIBUTES, UEVENT, LOG, CHOICES };
 
 static void check_event(const struct event *event)
 {
@@ -79,6 +79,14 @@ static void decode_uevent(const uint8_t *data, size_t data_len)
 		check_event(&event);
 }
 
+static void decode_log(const uint8_t *data, size_t data_len)
+{
+	struct event event;
+
+	if (event_decode_log(data, data_len, &event))
+		check_event(&event);
+}
+
 /* In memory of its own, aligned as a receive buffer is and ending where the octets end. */
 static void decode_message(const uint8_t *data, size_t data_len)
 {
@@ -101,6 +109,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t data_len)
 		break;
 	case UEVENT:
 		decode_uevent(data + 1, data_len - 1);
+		break;
+	case LOG:
+		decode_log(data + 1, data_len - 1);
 		break;
 	default:
 		decode_message(data + 1, data_len - 1);

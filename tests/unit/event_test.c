@@ -455,4 +455,51 @@ TEST(other_uevents)
 	EXPECT_FALSE(IS_GENERATION("change@/devices/NEW_VMGENID=1\0ACTION=change\0"));
 }
 
+/* ---- the kernel's log ---- */
+
+#define FORK "random: crng reseeded due to virtual machine fork"
+
+static bool is_fork(const char *octets, size_t len)
+{
+	char *copy = malloc(len ? len : 1);
+	struct event event;
+	bool is;
+
+	ASSERT_NOT_NULL(copy);
+	memcpy(copy, octets, len);
+	is = event_decode_log(copy, len, &event);
+	if (is) {
+		EXPECT_EQ(event.type, EVENT_VM_GENERATION);
+		EXPECT_STREQ(event_source_text(&event), "kernel-log");
+	}
+	free(copy);
+	return is;
+}
+
+#define IS_FORK(text) is_fork(text, sizeof(text) - 1)
+
+TEST(the_line_of_a_copy)
+{
+	EXPECT_TRUE(IS_FORK("5,1234,13614351,-;" FORK "\n"));
+	EXPECT_TRUE(IS_FORK("5,1234,13614351,-,caller=T1;" FORK "\n"));
+	EXPECT_TRUE(IS_FORK("0,1,2,c;" FORK "\n SUBSYSTEM=acpi\n DEVICE=+acpi:QEMUVGID:00\n"));
+}
+
+TEST(other_lines)
+{
+	static const char whole[] = "5,1234,13614351,-;" FORK "\n";
+
+	for (size_t len = 0; len < sizeof(whole) - 1; len++)
+		EXPECT_FALSE(is_fork(whole, len));
+	/* What a program wrote. */
+	EXPECT_FALSE(IS_FORK("13,1234,13614351,-;" FORK "\n"));
+	EXPECT_FALSE(IS_FORK("8,1234,13614351,-;" FORK "\n"));
+	EXPECT_FALSE(IS_FORK("5,1234,13614351,-;usb: " FORK "\n"));
+	EXPECT_FALSE(IS_FORK("5,1234,13614351,-;" FORK " not\n"));
+	EXPECT_FALSE(IS_FORK("5,1234,13614351,-;other\n " FORK "\n"));
+	EXPECT_FALSE(IS_FORK(";" FORK "\n"));
+	EXPECT_FALSE(IS_FORK("5;" FORK ",\n"));
+	EXPECT_FALSE(IS_FORK("x,1;" FORK "\n"));
+}
+
 HARNESS_MAIN

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Listening to the real kernel, without our module: what it says of other things is no event, and a
- * socket that overran makes the generators reseed. Root can make the kernel say things; it says them
- * to everybody, so this test runs alone:
+ * socket that overran makes the generators reseed. Root can make the kernel say things; it says
+ * them to everybody, so this test runs alone.
+ *
  * # SERIAL
  */
 #include <fcntl.h>
@@ -81,6 +82,25 @@ TEST(nothing_to_hear)
 	EXPECT_EQ(tally.sum, 0);
 	make_uevent();
 	ASSERT_TRUE(readable(event_source_fd(source)));
+	EXPECT_EQ(read_all(source).sum, 0);
+	event_source_close(source);
+}
+
+/* Root may write to the kernel's log, but not as the kernel. */
+TEST(a_forged_line)
+{
+	static const char line[] = "<5>random: crng reseeded due to virtual machine fork\n";
+	int log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	struct event_source *source = open_source();
+
+	if (log < 0 || !event_source_hears_log(source))
+		SKIP("the kernel's log is closed here");
+	read_all(source);
+	ASSERT_EQ(write(log, line, sizeof(line) - 1), (ssize_t)sizeof(line) - 1);
+	close(log);
+	/* The log wakes its readers a little later. */
+	ASSERT_EQ(poll(&(struct pollfd){.fd = event_source_fd(source), .events = POLLIN}, 1, 5000),
+	          1);
 	EXPECT_EQ(read_all(source).sum, 0);
 	event_source_close(source);
 }

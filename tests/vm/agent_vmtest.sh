@@ -6,6 +6,8 @@
 . "$(dirname "$0")/vmlib.sh"
 ktap_plan
 "$BUILD/craton-hsm-daemon" --version >/dev/null || { skip "the agent" "it does not run here"; ktap_done; }
+# Without a seed getrandom(2) waits for ever; User Mode Linux has no source of one.
+[ "$(timeout 10 head -c 1 /dev/random | wc -c)" = 1 ] || { skip "the agent" "the kernel's random generator is not seeded"; ktap_done; }
 scratch
 cd "$SCRATCH" || exit 1
 LOG=$SCRATCH/audit.jsonl
@@ -15,7 +17,7 @@ AGENT_CONFIG='threads = 1'
 # As the unit does it, with what udev does for the device.
 agent_launch() {
 	chown -R craton-hsm: "$SCRATCH"
-	[ ! -e $DEVICE ] || { chgrp craton-hsm $DEVICE && chmod "${MODE:-660}" $DEVICE; }
+	[ ! -e "$DEVICE" ] || { chgrp craton-hsm "$DEVICE" && chmod "${MODE:-660}" "$DEVICE"; }
 	: >agent.log
 	setpriv --reuid craton-hsm --regid craton-hsm --clear-groups --inh-caps=-all "$BUILD/craton-hsm-daemon" \
 		"$SCRATCH/craton_hsm.toml" 2>>agent.log &

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # Copies a machine as a snapshot's restore does: it is saved while its program waits, having said "# ready to be copied", and continues
-# under another generation identifier. Source it after scratch; it is no test itself.
+# under another generation identifier. CLONE_APPEND extends the kernel's command line. Source it after scratch; it is no test itself.
 VM=$TOP/tests/vm
 TOKEN=$RANDOM
 export BUILD
@@ -15,7 +15,7 @@ clone_boot() { # NAME GUID QEMU-ARGUMENT...: in the background, its results in N
 	local name=$1 guid=$2
 	shift 2
 	"$VM/boot" "$(. "$SCRATCH/kernel" && echo "$KERNEL")" "$SCRATCH/initrd" --seconds 130 --token "$TOKEN" \
-		--console "$SCRATCH/$name.console" -- -device "vmgenid,guid=$guid" "$@" >"$SCRATCH/$name.results" 2>&1 &
+		--console "$SCRATCH/$name.console" --append "${CLONE_APPEND:-}" -- -device "vmgenid,guid=$guid" "$@" >"$SCRATCH/$name.results" 2>&1 &
 	MACHINE=$!
 	SCRATCH_PIDS+=("$MACHINE")
 }

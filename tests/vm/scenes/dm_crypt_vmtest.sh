@@ -56,7 +56,7 @@ truncate -s 32M disk
 truncate -s 4M small
 DISK=$(loop_on disk)
 SMALL=$(loop_on small)
-head -c 3000000 /dev/urandom >file
+head -c 300000 /dev/urandom >file
 
 # ---- a filesystem ----
 agent_start || { ktap_fail "agent starts"; ktap_done; }

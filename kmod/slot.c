@@ -242,7 +242,7 @@ struct chsm_slot *chsm_slot_get(struct chsm_file *owner, u32 number)
 	return slot;
 }
 
-/* Takes a slot out of the table; with `only` if it is that key's. *key: a reference, or NULL when it is gone already. */
+/* Takes a slot out of the table; with `only` if it is its key's. *key: a reference, or NULL when it is gone already. */
 static struct chsm_slot *take_out(u32 number, const struct key *only, struct key **key)
 {
 	struct chsm_slot *slot;

@@ -81,21 +81,13 @@ static int fold_file(struct audit_fold *fold, int fd)
 
 /* ---- the start ---- */
 
-static bool same(const struct kernel_register *a, const struct kernel_register *b)
-{
-	return a->counter == b->counter &&
-	       !memcmp(a->value, b->value, sizeof(a->value)); /* not secret: of a log */
-}
-
 static bool differ(const struct audit_fold *fold, const struct kernel_register *now,
                    bool has_records, char *problem, size_t problem_len)
 {
 	uint64_t told = fold->told.counter + has_records;
 
 	if (fold->broken)
-		snprintf(problem, problem_len,
-		         "anchor goes from %" PRIu64 " to %" PRIu64 " in record %" PRIu64,
-		         fold->broken_from, fold->broken_to, fold->broken_sequence);
+		audit_fold_describe(fold, problem, problem_len);
 	else if (now->counter > told)
 		snprintf(problem, problem_len,
 		         "the register is at %" PRIu64 ", the log ends at %" PRIu64
@@ -119,7 +111,7 @@ static bool compare(struct audit_anchor *anchor, const struct audit_fold *fold,
 		anchor->covers = true;
 		return true;
 	}
-	if (!last_hash || fold->broken || !same(&fold->told, before))
+	if (!last_hash || fold->broken || !audit_register_equal(&fold->told, before))
 		return differ(fold, before, last_hash != NULL, problem, problem_len);
 	log_notice("audit anchor: the log's last batch was not anchored yet; now it is");
 	audit_anchor_settle(anchor, audit_anchor_extend(anchor, last_hash, &now), &now);

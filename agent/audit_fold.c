@@ -4,7 +4,9 @@
  */
 #include "audit_fold.h"
 
+#include <inttypes.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,11 +97,25 @@ void audit_fold_record(struct audit_fold *fold, const json_t *record)
 	fold->broken_to = number;
 }
 
+void audit_fold_describe(const struct audit_fold *fold, char *problem, size_t problem_len)
+{
+	snprintf(problem, problem_len,
+	         "anchor goes from %" PRIu64 " to %" PRIu64 " in record %" PRIu64,
+	         fold->broken_from, fold->broken_to, fold->broken_sequence);
+}
+
+bool audit_register_equal(const struct kernel_register *a, const struct kernel_register *b)
+{
+	return a->counter == b->counter &&
+	       !memcmp(a->value, b->value, sizeof(a->value)); /* not secret: of a log */
+}
+
+/* The counters are compared first: this is asked of every record. */
 static bool fits(const EVP_MD *sha256, struct kernel_register at, const struct kernel_register *now,
                  const uint8_t hash[KERNEL_REGISTER_LEN])
 {
 	return now->counter == at.counter + 1 && extend(sha256, &at, hash) &&
-	       !memcmp(at.value, now->value, KERNEL_REGISTER_LEN); /* not secret: of a log */
+	       audit_register_equal(&at, now);
 }
 
 bool audit_fold_fits(const struct audit_fold *fold, const struct kernel_register *now,

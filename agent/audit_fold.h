@@ -31,6 +31,9 @@ struct audit_fold {
 bool audit_log_id(const EVP_MD *sha256, const char *path, uint8_t log_id[KERNEL_LOG_ID_LEN]);
 
 void audit_fold_begin(struct audit_fold *fold, const EVP_MD *sha256);
+/* How a broken fold broke, in words. */
+void audit_fold_describe(const struct audit_fold *fold, char *problem, size_t problem_len);
+bool audit_register_equal(const struct kernel_register *a, const struct kernel_register *b);
 /* The next record. */
 void audit_fold_record(struct audit_fold *fold, const json_t *record);
 /* Was this register's last extension by the record with this hash, after all that was told? */

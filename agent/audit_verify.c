@@ -157,9 +157,8 @@ static void judge_uncovered(const struct chain *chain)
 	struct audit_verdict *verdict = chain->verdict;
 
 	if (fold->broken) {
-		judge(verdict, AUDIT_ANCHOR_DIFFERS,
-		      "anchor goes from %" PRIu64 " to %" PRIu64 " in record %" PRIu64,
-		      fold->broken_from, fold->broken_to, fold->broken_sequence);
+		verdict->anchor = AUDIT_ANCHOR_DIFFERS;
+		audit_fold_describe(fold, verdict->anchor_problem, sizeof(verdict->anchor_problem));
 	} else if (now > told) {
 		verdict->missing_batches = now - told;
 		judge(verdict, AUDIT_ANCHOR_CUT,

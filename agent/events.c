@@ -110,7 +110,6 @@ uint64_t events_read(struct events *events)
 {
 	events->ticket = 0;
 	event_source_read(events->source, take, events);
-
 	note_sources(events);
 	return events->ticket;
 }

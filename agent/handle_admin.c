@@ -14,6 +14,7 @@
 #include "kernel.h"
 #include "keyring.h"
 #include "slots.h"
+#include "token_json.h"
 
 /* More applications than this are counted, not listed, so that the report fits a control frame. */
 #define LISTED_MAX 200u
@@ -69,14 +70,6 @@ static json_t *report_drbg(const struct agent *agent)
 	                 (json_int_t)statistics.failures);
 }
 
-/* Labels and serials are blank padded; labels are checked UTF-8 when they are set. */
-static json_t *padded_text(const void *octets, size_t len)
-{
-	json_t *value = json_stringn(octets, token_text_len(octets, len));
-
-	return value ? value : json_string("?");
-}
-
 static json_t *report_token(struct agent_slot *slot, uint64_t slot_id)
 {
 	struct token_info info;
@@ -85,12 +78,12 @@ static json_t *report_token(struct agent_slot *slot, uint64_t slot_id)
 	return json_pack(
 		"{s:I, s:s, s:o, s:o, s:b, s:b, s:b, s:i, s:i, s:i, s:i, s:i}", "slot",
 		(json_int_t)slot_id, "state", info.initialized ? "initialized" : "uninitialized",
-		"label", padded_text(info.label, sizeof(info.label)), "serial",
-		padded_text(info.serial, sizeof(info.serial)), "user_pin_set", info.user_pin_set,
-		"user_pin_locked", (info.pin_flags & CKF_USER_PIN_LOCKED) != 0, "so_pin_locked",
-		(info.pin_flags & CKF_SO_PIN_LOCKED) != 0, "user_pin_failures", info.user_failures,
-		"so_pin_failures", info.so_failures, "objects", info.object_count, "sessions",
-		atomic_load(&slot->session_count), "rw_sessions",
+		"label", token_text_json(info.label, sizeof(info.label)), "serial",
+		token_text_json(info.serial, sizeof(info.serial)), "user_pin_set",
+		info.user_pin_set, "user_pin_locked", (info.pin_flags & CKF_USER_PIN_LOCKED) != 0,
+		"so_pin_locked", (info.pin_flags & CKF_SO_PIN_LOCKED) != 0, "user_pin_failures",
+		info.user_failures, "so_pin_failures", info.so_failures, "objects",
+		info.object_count, "sessions", atomic_load(&slot->session_count), "rw_sessions",
 		atomic_load(&slot->rw_session_count));
 }
 

@@ -13,11 +13,6 @@
 #define MANUFACTURER     "Craton HSM"
 #define MODEL            "Craton HSM Linux"
 
-static struct wire_bytes text(const char *string)
-{
-	return (struct wire_bytes){(const uint8_t *)string, strlen(string)};
-}
-
 /* Copies octets into the call's output, which the reply may point into. */
 static struct wire_bytes keep(struct call *call, const void *octets, size_t len)
 {
@@ -64,8 +59,8 @@ enum err handle_get_slot_info(struct call *call, const struct wire_get_slot_info
 
 	if (!slot)
 		return ERROR_SLOT_ID;
-	reply->description = text(SLOT_DESCRIPTION);
-	reply->manufacturer = text(MANUFACTURER);
+	reply->description = wire_text(SLOT_DESCRIPTION);
+	reply->manufacturer = wire_text(MANUFACTURER);
 	reply->flags = handle_token_present(call, slot) ? CKF_TOKEN_PRESENT : 0;
 	reply->hardware_version = version_number();
 	reply->firmware_version = version_number();
@@ -108,8 +103,8 @@ enum err handle_get_token_info(struct call *call, const struct wire_get_token_in
 	reply->label = keep(call, info.label, sizeof(info.label));
 	reply->serial_number = keep(call, info.serial, sizeof(info.serial));
 	reply->utc_time = keep(call, utc_time, sizeof(utc_time));
-	reply->manufacturer = text(MANUFACTURER);
-	reply->model = text(MODEL);
+	reply->manufacturer = wire_text(MANUFACTURER);
+	reply->model = wire_text(MODEL);
 	reply->flags = token_flags(&info);
 	reply->max_session_count = config->token.max_sessions;
 	reply->session_count = count;

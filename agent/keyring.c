@@ -22,7 +22,7 @@
 #include "log.h"
 #include "slots.h"
 #include "store.h"
-#include "token.h"
+#include "token_json.h"
 #include "worker.h"
 
 #define DESCRIPTION_LEN 96u
@@ -57,14 +57,6 @@ struct keyring {
 
 /* ---- what the keys say ---- */
 
-/* Blank-padded UTF-8; it was checked when it was set. */
-static json_t *padded(const char *octets, size_t len)
-{
-	json_t *value = json_stringn(octets, token_text_len(octets, len));
-
-	return value ? value : json_string("?");
-}
-
 static const char *pin_state(bool set, bool locked)
 {
 	return locked ? "locked" : set ? "set" : "not set";
@@ -80,13 +72,12 @@ static json_t *token_metadata(struct keyring *keyring, uint64_t slot_id,
 		                 "uninitialized");
 	if (store_count_objects(keyring->agent->store, slot_id, &objects))
 		return NULL;
-	return json_pack("{s:I, s:s, s:o, s:o, s:I, s:s, s:s}", "slot", (json_int_t)slot_id,
-	                 "state", "initialized", "label",
-	                 padded((const char *)info->label, sizeof(info->label)), "serial",
-	                 padded(info->serial, sizeof(info->serial)), "objects", (json_int_t)objects,
-	                 "user_pin",
-	                 pin_state(info->user_pin_set, info->pin_flags & CKF_USER_PIN_LOCKED),
-	                 "so_pin", pin_state(true, info->pin_flags & CKF_SO_PIN_LOCKED));
+	return json_pack(
+		"{s:I, s:s, s:o, s:o, s:I, s:s, s:s}", "slot", (json_int_t)slot_id, "state",
+		"initialized", "label", token_text_json(info->label, sizeof(info->label)), "serial",
+		token_text_json(info->serial, sizeof(info->serial)), "objects", (json_int_t)objects,
+		"user_pin", pin_state(info->user_pin_set, info->pin_flags & CKF_USER_PIN_LOCKED),
+		"so_pin", pin_state(true, info->pin_flags & CKF_SO_PIN_LOCKED));
 }
 
 static json_t *arena_metadata(const struct slots_statistics *memory)

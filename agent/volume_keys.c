@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "kernel.h"
-#include "kernel.h"
 #include "log.h"
 
 /* Of its own, so that its slots end with it. */

@@ -83,6 +83,4 @@ enum err volume_keys_logon(struct volume_keys *keys, const struct volume_kek *ke
                            struct wire_bytes blob, struct wire_bytes name, int32_t keyring,
                            uint32_t timeout, int32_t *serial) MUST_CHECK;
 
-#define VOLUME_LOGON_PREFIX "craton-hsm:"
-
 #endif

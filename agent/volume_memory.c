@@ -78,8 +78,6 @@ static enum err generate(struct volume_keys *keys, const struct volume_kek *kek,
 static enum err rewrap(struct volume_keys *keys, const struct volume_kek *from,
                        const struct volume_kek *to, struct wire_bytes old, struct volume_blob *blob)
 {
-	const uint8_t *label = old.data + offsetof(struct craton_hsm_blob, label);
-	struct wire_bytes name = {label, strnlen((const char *)label, CRATON_HSM_LABEL_SIZE)};
 	uint32_t key_len = volume_blob_key_len(old);
 	uint8_t *key = slots_allocate(key_len);
 	enum err err;
@@ -88,7 +86,8 @@ static enum err rewrap(struct volume_keys *keys, const struct volume_kek *from,
 		return ERROR_MEMORY;
 	err = unwrap(keys, from, old, key);
 	if (!err)
-		err = wrap(keys, to, name, (struct wire_bytes){key, key_len}, blob);
+		err = wrap(keys, to, volume_blob_name(old), (struct wire_bytes){key, key_len},
+		           blob);
 	release(key);
 	return err;
 }

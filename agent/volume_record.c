@@ -7,11 +7,10 @@
 
 #include <string.h>
 
-#define MAGIC         "CHVR"
-#define MAGIC_LEN     4u
-#define DM_SECTOR_LEN 512u
+#define MAGIC     "CHVR"
+#define MAGIC_LEN 4u
 /* Where dm-crypt's counting ends: octets in a signed 64-bit number. */
-#define SECTORS_MAX ((uint64_t)INT64_MAX / DM_SECTOR_LEN)
+#define SECTORS_MAX ((uint64_t)INT64_MAX / VOLUME_SECTOR_LEN)
 
 static bool is_letter_or_digit(uint8_t octet)
 {
@@ -47,7 +46,7 @@ static bool device_valid(struct wire_bytes device)
 
 static bool extent_valid(const struct volume_record *record)
 {
-	uint32_t unit = record->sector_size / DM_SECTOR_LEN;
+	uint32_t unit = record->sector_size / VOLUME_SECTOR_LEN;
 
 	return record->offset <= SECTORS_MAX && record->sectors <= SECTORS_MAX - record->offset &&
 	       record->offset % unit == 0 && record->sectors % unit == 0;
@@ -132,8 +131,7 @@ uint32_t volume_blob_key_len(struct wire_bytes blob)
 	return len[0] | (uint32_t)len[1] << 8 | (uint32_t)len[2] << 16 | (uint32_t)len[3] << 24;
 }
 
-/* The name, without the zeros that pad it. */
-static struct wire_bytes blob_name(struct wire_bytes blob)
+struct wire_bytes volume_blob_name(struct wire_bytes blob)
 {
 	const uint8_t *label = FIELD(blob, label);
 
@@ -149,15 +147,15 @@ bool volume_blob_valid(struct wire_bytes blob)
 		return false;
 	key_len = volume_blob_key_len(blob);
 	if (!volume_key_len_valid(key_len) || blob.len != CRATON_HSM_BLOB_LEN(key_len) ||
-	    !volume_name_valid(blob_name(blob)))
+	    !volume_name_valid(volume_blob_name(blob)))
 		return false;
-	volume_blob_head(blob_name(blob), key_len, head);
+	volume_blob_head(volume_blob_name(blob), key_len, head);
 	return !memcmp(blob.data, head, sizeof(head));
 }
 
 bool volume_blob_names(struct wire_bytes blob, struct wire_bytes name)
 {
-	return wire_bytes_equal(blob_name(blob), name);
+	return wire_bytes_equal(volume_blob_name(blob), name);
 }
 
 void volume_blob_head(struct wire_bytes name, uint32_t key_len, uint8_t head[VOLUME_BLOB_HEAD_LEN])

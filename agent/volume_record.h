@@ -23,6 +23,8 @@
 #define VOLUME_CIPHER_MAX     64u
 #define VOLUME_DEVICE_MAX     255u
 #define VOLUME_KEK_ID_LEN     16u
+#define VOLUME_SECTOR_LEN     512u          /* in which the device mapper counts */
+#define VOLUME_LOGON_PREFIX   "craton-hsm:" /* of the keys for dm-crypt, as the module calls them */
 #define VOLUME_BLOB_MAX       CRATON_HSM_BLOB_LEN(CRATON_HSM_VOLUME_KEY_MAX)
 
 enum volume_flags {
@@ -57,6 +59,8 @@ bool volume_record_decode(struct wire_bytes octets, struct volume_record *record
 /* Does the wrapped key say that it is a volume's, of this name? Whether that is true, only
  * unwrapping it tells. */
 bool volume_blob_valid(struct wire_bytes blob);
+/* Its label, without the zeros that pad it. Borrowed. */
+struct wire_bytes volume_blob_name(struct wire_bytes blob);
 bool volume_blob_names(struct wire_bytes blob, struct wire_bytes name);
 /* Of a valid one. */
 uint32_t volume_blob_key_len(struct wire_bytes blob);

@@ -189,38 +189,21 @@ static int fake_open_module(int flags)
 	return fake_module.fd;
 }
 
-static int fake_open(const char *path, int flags, va_list arguments)
+int open(const char *path, int flags, ...)
 {
 	unsigned int mode = 0;
+	va_list arguments;
 
+	va_start(arguments, flags);
 	if (flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE)
 		mode = va_arg(arguments, unsigned int);
+	va_end(arguments);
 	if (getenv("FAKE_MODULE") && !strcmp(path, CRATON_HSM_DEVICE))
 		return fake_open_module(flags);
 	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
-int open(const char *path, int flags, ...)
-{
-	va_list arguments;
-	int fd;
-
-	va_start(arguments, flags);
-	fd = fake_open(path, flags, arguments);
-	va_end(arguments);
-	return fd;
-}
-
-int open64(const char *path, int flags, ...)
-{
-	va_list arguments;
-	int fd;
-
-	va_start(arguments, flags);
-	fd = fake_open(path, flags, arguments);
-	va_end(arguments);
-	return fd;
-}
+int open64(const char *path, int flags, ...) __attribute__((alias("open")));
 
 int ioctl(int fd, unsigned long number, ...)
 {

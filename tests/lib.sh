@@ -117,6 +117,16 @@ scratch() {
 	printf '%s\n' "$USER_PIN" >"$SCRATCH/user-pin"
 }
 
+# The build with test hooks, in "$BUILD-hooks"; several tests may want it at once. What make says is in $SCRATCH/make.out.
+build_hooks() {
+	flock "$BUILD-hooks.lock" make -C "$TOP" -j2 BUILD="$BUILD-hooks" TEST_HOOKS=1 all >"$SCRATCH/make.out" 2>&1
+}
+
+# The same for a test that is nothing without it.
+need_hooks() {
+	build_hooks || { tail -n 5 "$SCRATCH/make.out" | comment; ktap_fail "the build with test hooks"; ktap_done; }
+}
+
 # wait_for SECONDS COMMAND...: until it succeeds.
 wait_for() {
 	local deadline=$((SECONDS + $1))

@@ -81,7 +81,7 @@ static bool initialize(struct connection *connection, uint64_t slot_id, const ch
 	struct wire_init_token_request request = {
 		.slot_id = slot_id,
 		.pin = view(so_pin),
-		.label = {(const uint8_t *)label, strlen(label)},
+		.label = wire_text(label),
 	};
 	CK_RV rv = request_init_token(connection, &request, NULL);
 

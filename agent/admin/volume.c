@@ -12,11 +12,6 @@
 #define OTHER_KEY_LEN       32u
 #define SECTOR_SIZE_DEFAULT 512u
 
-static struct wire_bytes text(const char *string)
-{
-	return (struct wire_bytes){(const uint8_t *)string, strlen(string)};
-}
-
 /* ---- sessions ---- */
 
 static bool log_in(const struct admin_options *options, struct connection *connection,
@@ -91,7 +86,7 @@ bool volume_fetch(struct volume_session *session, const char *name, bool next,
 {
 	struct wire_volume_describe_request request = {
 		.session = session->handle,
-		.name = text(name),
+		.name = wire_text(name),
 		.next = next,
 	};
 	struct wire_volume_describe_reply reply;
@@ -220,7 +215,7 @@ static bool read_options(const struct admin_volume_options *options,
 	    !fits("--key-size", key_len, UINT32_MAX) ||
 	    !fits("--sector-size", sector_size, UINT32_MAX))
 		return false;
-	request->cipher = text(cipher);
+	request->cipher = wire_text(cipher);
 	request->key_len = (uint32_t)key_len;
 	request->sector_size = (uint32_t)sector_size;
 	request->allow_discards = options->allow_discards;
@@ -280,8 +275,8 @@ int admin_volume_create(const struct admin_options *options)
 	    !volume_session_begin(options, true, &session))
 		return ADMIN_FAILED;
 	request.session = session.handle;
-	request.name = text(name);
-	request.device = text(hint);
+	request.name = wire_text(name);
+	request.device = wire_text(hint);
 	rv = request_volume_create(session.connection, &request, &reply);
 	if (rv == CKR_ARGUMENTS_BAD)
 		return admin_fail("volume create: a name of letters, digits, '.', '_', '+', '-'; a "
@@ -331,7 +326,7 @@ int admin_volume_remove(const struct admin_options *options)
 	if (!volume_session_begin(options, true, &session))
 		return ADMIN_FAILED;
 	request.session = session.handle;
-	request.name = text(name);
+	request.name = wire_text(name);
 	rv = request_volume_remove(session.connection, &request, NULL);
 	return rv ? admin_fail_rv("volume remove", rv)
 	          : report(options, name, "volume removed", NULL);

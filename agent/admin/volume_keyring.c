@@ -16,7 +16,7 @@
 	(KEY_POS_ALL | KEY_USR_VIEW | KEY_USR_SEARCH | KEY_USR_WRITE | KEY_GRP_SEARCH |            \
 	 KEY_GRP_WRITE)
 
-#define DESCRIPTION_MAX (sizeof(VOLUME_DESCRIPTION) + VOLUME_NAME_MAX)
+#define DESCRIPTION_MAX (sizeof(VOLUME_LOGON_PREFIX) + VOLUME_NAME_MAX)
 
 static key_serial_t parent(bool keep)
 {
@@ -25,7 +25,7 @@ static key_serial_t parent(bool keep)
 
 static void describe(const char *name, char description[DESCRIPTION_MAX])
 {
-	snprintf(description, DESCRIPTION_MAX, VOLUME_DESCRIPTION "%s", name);
+	snprintf(description, DESCRIPTION_MAX, VOLUME_LOGON_PREFIX "%s", name);
 }
 
 /* Only a privileged process may give a key to a group that it does not belong to. */

@@ -123,7 +123,7 @@ void volume_mapping_parameters(const struct volume_entry *entry, const struct vo
 		snprintf(options + strlen(options), sizeof(options) - strlen(options),
 		         " sector_size:%u", entry->sector_size);
 	snprintf(parameters, VOLUME_PARAMETERS_MAX,
-	         "%s :%u:logon:" VOLUME_DESCRIPTION "%s 0 %u:%u %llu%s", entry->cipher,
+	         "%s :%u:logon:" VOLUME_LOGON_PREFIX "%s 0 %u:%u %llu%s", entry->cipher,
 	         entry->key_len, entry->name, major(device->number), minor(device->number),
 	         (unsigned long long)entry->offset, options);
 }

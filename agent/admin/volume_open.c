@@ -11,15 +11,10 @@
 
 #define KEY_SECONDS 60u /* the key's life when it only has to serve a mapping */
 
-static struct wire_bytes text(const char *string)
-{
-	return (struct wire_bytes){(const uint8_t *)string, strlen(string)};
-}
-
 /* Tells the agent for its audit log; the volume is closed whether or not it hears. */
 static CK_RV tell_closed(struct connection *connection, const char *name)
 {
-	struct wire_volume_close_request request = {.name = text(name)};
+	struct wire_volume_close_request request = {.name = wire_text(name)};
 
 	return request_volume_close(connection, &request, NULL);
 }
@@ -82,7 +77,7 @@ static bool fetch_key(struct opening *opening)
 {
 	struct wire_volume_open_request request = {
 		.session = opening->session.handle,
-		.name = text(opening->entry.name),
+		.name = wire_text(opening->entry.name),
 		.keyring = (uint32_t)opening->keyring,
 		.timeout = opening->options->volume.key_only ? 0 : KEY_SECONDS,
 	};

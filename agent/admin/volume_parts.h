@@ -11,12 +11,7 @@
 #include <sys/types.h>
 
 #include "admin.h"
-
-#define VOLUME_NAME_MAX    63u
-#define VOLUME_CIPHER_MAX  64u
-#define VOLUME_DEVICE_MAX  255u
-#define VOLUME_SECTOR_LEN  512u /* in which the device mapper counts */
-#define VOLUME_DESCRIPTION "craton-hsm:"
+#include "volume_record.h"
 
 /* A volume as the agent describes it. */
 struct volume_entry {

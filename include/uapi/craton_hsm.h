@@ -102,7 +102,7 @@ struct craton_hsm_info {
  * CRATON_HSM_SLOT_CREATE: makes a slot from `key` (import), or with CRATON_HSM_GENERATE from the
  * kernel's random generator; then `key` must be 0. Fails with
  *   EINVAL  bad label, length, purpose, or flags that do not fit the purpose
- *   EDQUOT  the user id's quota of slots, or its quota of keys (keyrings(7)), is used up
+ *   EDQUOT  the user id's quota of slots is used up; its keys count against no other
  */
 struct craton_hsm_slot_create {
 	__u32 size;

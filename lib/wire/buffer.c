@@ -288,3 +288,8 @@ bool wire_bytes_equal(struct wire_bytes a, struct wire_bytes b)
 {
 	return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));
 }
+
+struct wire_bytes wire_text(const char *string)
+{
+	return (struct wire_bytes){(const uint8_t *)string, strlen(string)};
+}

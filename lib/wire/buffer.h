@@ -83,5 +83,7 @@ void wire_wipe(void *memory, size_t len);
 bool wire_secret_equal(struct wire_bytes a, struct wire_bytes b);
 /* Ordinary comparison of public values. */
 bool wire_bytes_equal(struct wire_bytes a, struct wire_bytes b);
+/* The octets of a string, without its end. Borrowed. */
+struct wire_bytes wire_text(const char *string);
 
 #endif

@@ -13,8 +13,7 @@ if [ ! -w $UEVENT ]; then
 	skip "kernel events" "only root can make uevents, and not in every container"
 	ktap_done
 fi
-flock "$BUILD-hooks.lock" make -C "$TOP" -j2 BUILD="$BUILD-hooks" TEST_HOOKS=1 all >"$SCRATCH/make.out" 2>&1 ||
-	{ tail -n 5 "$SCRATCH/make.out" | comment; ktap_fail "the build with test hooks"; ktap_done; }
+need_hooks
 PRODUCTION=$BUILD
 BUILD=$BUILD-hooks
 AGENT_BUILD=$BUILD

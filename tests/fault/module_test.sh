@@ -219,7 +219,7 @@ check "anchor: a register that is not ours: status" is "['audit']['anchored']" F
 check_here "anchor: it stops (4)" agent_stop
 
 # ---- the device of a test build ----
-if flock "$BUILD-hooks.lock" make -C "$TOP" -j2 BUILD="$BUILD-hooks" TEST_HOOKS=1 all >"$SCRATCH/make.out" 2>&1; then
+if build_hooks; then
 	fresh
 	fake
 	export CRATON_TEST_DEVICE=$SCRATCH/none

@@ -202,18 +202,26 @@ TEST(the_first_record_of_a_batch_tells)
 		expect_anchor(i + 1, wanted[i]);
 }
 
-/* The number is told before the extension that it is the number of. */
-TEST(records_while_a_batch_is_in_flight)
+/* A log with one record, line 2, whose batch is being written. */
+static struct audit *start_in_flight(int *fd, struct wire_bytes *octets)
 {
-	struct wire_bytes octets;
 	struct audit *audit;
 	bool sync;
-	int fd;
 
 	anchor = &fake_anchor;
 	audit = start();
 	append(audit, NULL);
-	ASSERT_TRUE(audit_batch_take(audit, &fd, &octets, &sync));
+	ASSERT_TRUE(audit_batch_take(audit, fd, octets, &sync));
+	return audit;
+}
+
+/* The number is told before the extension that it is the number of. */
+TEST(records_while_a_batch_is_in_flight)
+{
+	struct wire_bytes octets;
+	int fd;
+	struct audit *audit = start_in_flight(&fd, &octets);
+
 	append(audit, NULL); /* line 3 */
 	append(audit, NULL);
 	ASSERT_EQ(write(fd, octets.data, octets.len), (ssize_t)octets.len);
@@ -232,14 +240,9 @@ TEST(records_while_a_batch_is_in_flight)
 TEST(a_failed_write_extends_nothing)
 {
 	struct wire_bytes octets;
-	struct audit *audit;
-	bool sync;
 	int fd;
+	struct audit *audit = start_in_flight(&fd, &octets);
 
-	anchor = &fake_anchor;
-	audit = start();
-	append(audit, NULL);
-	ASSERT_TRUE(audit_batch_take(audit, &fd, &octets, &sync));
 	append(audit, NULL); /* told 2; lost with the batch */
 	ASSERT_FALSE(audit_batch_written(audit, -ENOSPC, &octets));
 	audit_batch_done(audit, 0);

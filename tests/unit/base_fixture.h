@@ -74,9 +74,4 @@ static inline bool base_error_has(const char *text)
 	return false;
 }
 
-static inline struct wire_bytes base_bytes(const char *text)
-{
-	return (struct wire_bytes){(const uint8_t *)text, strlen(text)};
-}
-
 #endif

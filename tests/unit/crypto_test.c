@@ -9,7 +9,7 @@ static const uint8_t key[CRYPTO_KEY_LEN] = {1, 2, 3};
 TEST(seal_and_open)
 {
 	uint8_t sealed[100 + CRYPTO_SEAL_OVERHEAD], again[sizeof(sealed)], back[100], plain[100];
-	struct wire_bytes aad = base_bytes("bound to this");
+	struct wire_bytes aad = wire_text("bound to this");
 
 	base_open_crypto();
 	for (size_t i = 0; i < sizeof(plain); i++)
@@ -29,7 +29,7 @@ TEST(seal_and_open)
 TEST(damage_is_seen)
 {
 	uint8_t sealed[20 + CRYPTO_SEAL_OVERHEAD], back[20], plain[20] = {9};
-	struct wire_bytes aad = base_bytes("aad");
+	struct wire_bytes aad = wire_text("aad");
 
 	base_open_crypto();
 	ASSERT_EQ(crypto_seal(base_crypto, key, aad, (struct wire_bytes){plain, 20}, sealed),
@@ -48,7 +48,7 @@ TEST(damage_is_seen)
 		ASSERT_EQ(crypto_open_sealed(base_crypto, key, aad,
 		                             (struct wire_bytes){sealed, len}, back),
 		          ERROR_STORE_CORRUPT);
-	ASSERT_EQ(crypto_open_sealed(base_crypto, key, base_bytes("aae"),
+	ASSERT_EQ(crypto_open_sealed(base_crypto, key, wire_text("aae"),
 	                             (struct wire_bytes){sealed, sizeof(sealed)}, back),
 	          ERROR_STORE_CORRUPT);
 }
@@ -64,7 +64,7 @@ TEST(pbkdf2_known_answer)
 	uint8_t derived[32];
 
 	base_open_crypto();
-	ASSERT_EQ(crypto_pbkdf2(base_crypto, base_bytes("Password"), base_bytes("NaCl"), 80000,
+	ASSERT_EQ(crypto_pbkdf2(base_crypto, wire_text("Password"), wire_text("NaCl"), 80000,
 	                        derived),
 	          ERROR_NONE);
 	ASSERT_MEMEQ(derived, known, 32);

@@ -87,7 +87,7 @@ static struct store_pin wrapped(const char *pin, uint64_t slot_id)
 	struct store_pin out;
 
 	memset(&out, 0xff, sizeof(out));
-	ASSERT_EQ(pin_wrap(base_crypto, base_bytes(pin), ITERATIONS, slot_id, master, &out),
+	ASSERT_EQ(pin_wrap(base_crypto, wire_text(pin), ITERATIONS, slot_id, master, &out),
 	          ERROR_NONE);
 	return out;
 }
@@ -109,7 +109,7 @@ TEST(wraps_and_unwraps)
 	EXPECT_NE(memcmp(out.salt, again.salt, sizeof(out.salt)), 0);
 	EXPECT_NE(memcmp(out.wrapped_key, again.wrapped_key, sizeof(out.wrapped_key)), 0);
 	EXPECT_NULL(memmem(out.wrapped_key, sizeof(out.wrapped_key), master, 8));
-	ASSERT_EQ(pin_unwrap(base_crypto, base_bytes("1234"), &out, 3, key), ERROR_NONE);
+	ASSERT_EQ(pin_unwrap(base_crypto, wire_text("1234"), &out, 3, key), ERROR_NONE);
 	EXPECT_MEMEQ(key, master, CRYPTO_KEY_LEN);
 	slots_release(key);
 }
@@ -121,8 +121,7 @@ static void refused(const struct store_pin *pin, const char *text, uint64_t slot
 
 	ASSERT_NOT_NULL(key);
 	memset(key, 7, CRYPTO_KEY_LEN);
-	EXPECT_EQ(pin_unwrap(base_crypto, base_bytes(text), pin, slot_id, key),
-	          ERROR_PIN_INCORRECT);
+	EXPECT_EQ(pin_unwrap(base_crypto, wire_text(text), pin, slot_id, key), ERROR_PIN_INCORRECT);
 	EXPECT_MEMEQ(key, zeros, CRYPTO_KEY_LEN);
 	slots_release(key);
 }

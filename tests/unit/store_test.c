@@ -39,7 +39,7 @@ static void reopen(void)
 
 static struct store_row make_row(uint64_t slot_id, uint32_t number, const char *sealed)
 {
-	struct store_row row = {.slot_id = slot_id, .revision = 1, .sealed = base_bytes(sealed)};
+	struct store_row row = {.slot_id = slot_id, .revision = 1, .sealed = wire_text(sealed)};
 
 	memcpy(row.uid, &number, sizeof(number));
 	return row;
@@ -180,7 +180,7 @@ TEST(all_or_none)
 	load(0, false);
 	ASSERT_EQ(loaded.count, 1);
 	EXPECT_STREQ(loaded.sealed[0], "before");
-	rows[2].sealed = base_bytes("c");
+	rows[2].sealed = wire_text("c");
 	EXPECT_EQ(store_put_objects(store, rows, 3), ERROR_NONE);
 	load(0, false);
 	EXPECT_EQ(loaded.count, 3);

@@ -6,70 +6,24 @@
 #include <pthread.h>
 #include <sqlite3.h>
 
-#include "base_fixture.h"
 #include "clock.h"
-#include "token.h"
 
-#define SO_PIN   base_bytes("so-pin-1")
-#define USER_PIN base_bytes("user-pin")
-#define WRONG    base_bytes("wrong-pin")
+#define SO_PIN   wire_text("so-pin-1")
+#define USER_PIN wire_text("user-pin")
+#define WRONG    wire_text("wrong-pin")
 #define SLOT     2u
+
+#include "token_fixture.h"
 
 /* Never followed. */
 #define APPLICATION(n) ((const struct application *)(uintptr_t)(0x1000 * (n)))
 
-static const uint8_t device_key[CRYPTO_KEY_LEN] = {8, 6, 7, 5, 3, 0, 9};
-static struct config *config;
-static struct store *store;
-static struct token *token;
-static struct store_token stored;
 static unsigned int delay_ms;
-
-static enum err note_stored(void *context, const struct store_token *row)
-{
-	(void)context;
-	stored = *row;
-	return ERROR_NONE;
-}
-
-static void open_token(void)
-{
-	struct token_environment environment = {base_crypto, NULL, config, device_key};
-
-	ASSERT_EQ(store_open(&store, base_path("store"), base_error, sizeof(base_error)), 0);
-	environment.store = store;
-	stored = (struct store_token){0};
-	ASSERT_EQ(store_load_tokens(store, note_stored, NULL), ERROR_NONE);
-	ASSERT_EQ(token_new(&token, SLOT, &environment, stored.so.set ? &stored : NULL),
-	          ERROR_NONE);
-}
-
-static void close_token(void)
-{
-	token_free(token);
-	store_close(store);
-}
 
 static void reopen(void)
 {
 	close_token();
 	open_token();
-}
-
-static void open_all(void)
-{
-	base_open_crypto();
-	config = config_defaults();
-	ASSERT_NOT_NULL(config);
-	config->security.pbkdf2_iterations = 100000;
-	open_token();
-}
-
-static void close_all(void)
-{
-	close_token();
-	config_free(config);
-	crypto_close(base_crypto);
 }
 
 static enum err login(enum token_user user, struct wire_bytes pin)
@@ -98,8 +52,8 @@ static struct token_info info(void)
 
 static void open_initialized(void)
 {
-	open_all();
-	ASSERT_EQ(token_initialize(token, SO_PIN, base_bytes("a label"), &delay_ms), ERROR_NONE);
+	open_crypto_and_token();
+	ASSERT_EQ(token_initialize(token, SO_PIN, wire_text("a label"), &delay_ms), ERROR_NONE);
 	ASSERT_EQ(login(TOKEN_SO, SO_PIN), ERROR_NONE);
 	ASSERT_EQ(token_init_pin(token, USER_PIN), ERROR_NONE);
 	token_logout(token);
@@ -160,28 +114,28 @@ TEST(fresh_token)
 {
 	struct token_info now;
 
-	open_all();
+	open_crypto_and_token();
 	now = info();
 	EXPECT_EQ(token_slot_id(token), SLOT);
 	EXPECT_FALSE(now.initialized || now.user_pin_set);
 	EXPECT_EQ(now.label[0], ' ');
 	EXPECT_EQ(login(TOKEN_SO, SO_PIN), ERROR_TOKEN_NOT_RECOGNIZED);
-	EXPECT_EQ(token_initialize(token, base_bytes("short"), base_bytes("x"), &delay_ms),
+	EXPECT_EQ(token_initialize(token, wire_text("short"), wire_text("x"), &delay_ms),
 	          ERROR_PIN_LENGTH);
 	EXPECT_FALSE(info().initialized);
-	close_all();
+	close_crypto_and_token();
 }
 
 TEST(initialized_token)
 {
 	struct token_info now;
 
-	open_all();
-	ASSERT_EQ(token_initialize(token, SO_PIN, base_bytes("a label"), &delay_ms), ERROR_NONE);
+	open_crypto_and_token();
+	ASSERT_EQ(token_initialize(token, SO_PIN, wire_text("a label"), &delay_ms), ERROR_NONE);
 	EXPECT_EQ(login(TOKEN_USER, USER_PIN), ERROR_USER_PIN_NOT_SET);
 	EXPECT_EQ(token_init_pin(token, USER_PIN), ERROR_USER_NOT_LOGGED_IN);
 	ASSERT_EQ(login(TOKEN_SO, SO_PIN), ERROR_NONE);
-	EXPECT_EQ(token_init_pin(token, base_bytes("short")), ERROR_PIN_LENGTH);
+	EXPECT_EQ(token_init_pin(token, wire_text("short")), ERROR_PIN_LENGTH);
 	ASSERT_EQ(token_init_pin(token, USER_PIN), ERROR_NONE);
 	token_logout(token);
 	for (int round = 0; round < 2; round++) {
@@ -195,7 +149,7 @@ TEST(initialized_token)
 		token_logout(token);
 		reopen();
 	}
-	close_all();
+	close_crypto_and_token();
 }
 
 TEST(wrong_pins_open_windows)
@@ -215,7 +169,7 @@ TEST(wrong_pins_open_windows)
 	EXPECT_EQ(info().user_failures, 0);
 	EXPECT_EQ(info().pin_flags, 0);
 	token_logout(token);
-	close_all();
+	close_crypto_and_token();
 }
 
 TEST(locks_and_stays_locked)
@@ -234,7 +188,7 @@ TEST(locks_and_stays_locked)
 	ASSERT_EQ(token_init_pin(token, USER_PIN), ERROR_NONE);
 	token_logout(token);
 	EXPECT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
-	close_all();
+	close_crypto_and_token();
 }
 
 TEST(counters_survive_a_restart)
@@ -255,7 +209,7 @@ TEST(counters_survive_a_restart)
 	reopen();
 	EXPECT_EQ(info().user_failures, 0);
 	EXPECT_EQ(info().so_failures, 1);
-	close_all();
+	close_crypto_and_token();
 }
 
 /* The SO's counter is a counter of its own, with flags of its own. */
@@ -270,10 +224,10 @@ TEST(so_locks_too)
 	ASSERT_EQ(login_after_window(TOKEN_SO, WRONG), ERROR_PIN_INCORRECT);
 	EXPECT_EQ(info().pin_flags, CKF_SO_PIN_COUNT_LOW | CKF_SO_PIN_LOCKED);
 	EXPECT_EQ(login(TOKEN_SO, SO_PIN), ERROR_PIN_LOCKED);
-	EXPECT_EQ(token_initialize(token, SO_PIN, base_bytes("new"), &delay_ms), ERROR_PIN_LOCKED);
+	EXPECT_EQ(token_initialize(token, SO_PIN, wire_text("new"), &delay_ms), ERROR_PIN_LOCKED);
 	EXPECT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
 	token_logout(token);
-	close_all();
+	close_crypto_and_token();
 }
 
 /* Of a length that no PIN has: wrong like any other, so nobody learns the limits by it. */
@@ -285,11 +239,11 @@ TEST(wrong_lengths_count)
 	open_initialized();
 	EXPECT_EQ(login_after_window(TOKEN_USER, (struct wire_bytes){NULL, 0}),
 	          ERROR_PIN_INCORRECT);
-	EXPECT_EQ(login_after_window(TOKEN_USER, base_bytes("x")), ERROR_PIN_INCORRECT);
-	EXPECT_EQ(login_after_window(TOKEN_USER, base_bytes(many)), ERROR_PIN_INCORRECT);
+	EXPECT_EQ(login_after_window(TOKEN_USER, wire_text("x")), ERROR_PIN_INCORRECT);
+	EXPECT_EQ(login_after_window(TOKEN_USER, wire_text(many)), ERROR_PIN_INCORRECT);
 	EXPECT_EQ(delay_ms, 400);
 	EXPECT_EQ(info().user_failures, 3);
-	close_all();
+	close_crypto_and_token();
 }
 
 static void *guess(void *context)
@@ -324,7 +278,7 @@ TEST(guesses_at_once)
 	EXPECT_EQ(incorrect, 1);
 	EXPECT_EQ(limited, 3);
 	EXPECT_EQ(info().user_failures, 4);
-	close_all();
+	close_crypto_and_token();
 }
 
 /* Answers three wrong PINs, says so, and waits for its end. */
@@ -352,11 +306,11 @@ TEST(counters_survive_sigkill)
 	ASSERT_EQ(read(ends[0], &octet, 1), 1);
 	kill(child, SIGKILL);
 	ASSERT_EQ(waitpid(child, NULL, 0), child);
-	open_all();
+	open_crypto_and_token();
 	EXPECT_EQ(info().user_failures, 3);
 	EXPECT_EQ(login(TOKEN_USER, USER_PIN), ERROR_PIN_RATE_LIMITED);
 	EXPECT_EQ(login_after_window(TOKEN_USER, USER_PIN), ERROR_NONE);
-	close_all();
+	close_crypto_and_token();
 }
 
 /* The configured serial number is the first slot's; any other gets sixteen random digits. */
@@ -366,20 +320,20 @@ TEST(serials)
 	struct token_info first;
 	struct token *slot_0;
 
-	open_all();
+	open_crypto_and_token();
 	free(config->token.serial_number);
 	config->token.serial_number = strdup("SN-1");
-	ASSERT_EQ(token_initialize(token, SO_PIN, base_bytes("x"), &delay_ms), ERROR_NONE);
+	ASSERT_EQ(token_initialize(token, SO_PIN, wire_text("x"), &delay_ms), ERROR_NONE);
 	first = info();
 	for (int i = 0; i < 16; i++)
 		EXPECT_NOT_NULL(memchr("0123456789abcdef", first.serial[i], 16));
 	environment = (struct token_environment){base_crypto, store, config, device_key};
 	ASSERT_EQ(token_new(&slot_0, 0, &environment, NULL), ERROR_NONE);
-	ASSERT_EQ(token_initialize(slot_0, SO_PIN, base_bytes("y"), &delay_ms), ERROR_NONE);
+	ASSERT_EQ(token_initialize(slot_0, SO_PIN, wire_text("y"), &delay_ms), ERROR_NONE);
 	token_info(slot_0, &first);
 	EXPECT_MEMEQ(first.serial, "SN-1            ", STORE_SERIAL_LEN);
 	token_free(slot_0);
-	close_all();
+	close_crypto_and_token();
 }
 
 TEST(verifying_is_no_login)
@@ -389,18 +343,18 @@ TEST(verifying_is_no_login)
 	EXPECT_EQ(token_init_pin(token, USER_PIN), ERROR_USER_NOT_LOGGED_IN);
 	EXPECT_EQ(token_verify_pin(token, TOKEN_USER, WRONG, &delay_ms), ERROR_PIN_INCORRECT);
 	EXPECT_EQ(info().user_failures, 1);
-	close_all();
+	close_crypto_and_token();
 }
 
 TEST(new_pins_keep_objects)
 {
-	struct wire_bytes second = base_bytes("second-pin"), third = base_bytes("third-pin");
+	struct wire_bytes second = wire_text("second-pin"), third = wire_text("third-pin");
 
 	open_initialized();
 	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
 	add("secret", TOKEN | PRIVATE);
 	add("known", TOKEN);
-	EXPECT_EQ(token_set_pin(token, TOKEN_USER, USER_PIN, base_bytes("x"), &delay_ms),
+	EXPECT_EQ(token_set_pin(token, TOKEN_USER, USER_PIN, wire_text("x"), &delay_ms),
 	          ERROR_PIN_LENGTH);
 	ASSERT_EQ(token_set_pin(token, TOKEN_USER, USER_PIN, second, &delay_ms), ERROR_NONE);
 	EXPECT_EQ(token_set_pin(token, TOKEN_USER, USER_PIN, third, &delay_ms),
@@ -420,18 +374,17 @@ TEST(new_pins_keep_objects)
 	ASSERT_EQ(login(TOKEN_USER, third), ERROR_NONE);
 	EXPECT_EQ(seen("secret"), 1);
 	EXPECT_EQ(seen("known"), 1);
-	close_all();
+	close_crypto_and_token();
 }
 
 TEST(initializing_again_destroys)
 {
 	open_initialized();
 	add("known", TOKEN);
-	EXPECT_EQ(token_initialize(token, WRONG, base_bytes("new"), &delay_ms),
-	          ERROR_PIN_INCORRECT);
+	EXPECT_EQ(token_initialize(token, WRONG, wire_text("new"), &delay_ms), ERROR_PIN_INCORRECT);
 	EXPECT_EQ(info().so_failures, 1);
 	EXPECT_EQ(seen("known"), 1);
-	while (token_initialize(token, SO_PIN, base_bytes("new"), &delay_ms) ==
+	while (token_initialize(token, SO_PIN, wire_text("new"), &delay_ms) ==
 	       ERROR_PIN_RATE_LIMITED)
 		;
 	for (int round = 0; round < 2; round++) {
@@ -441,7 +394,7 @@ TEST(initializing_again_destroys)
 		EXPECT_EQ(seen(NULL), 0);
 		reopen();
 	}
-	close_all();
+	close_crypto_and_token();
 }
 
 /* ---- objects ---- */
@@ -471,7 +424,7 @@ TEST(private_objects_go_with_the_last_logout)
 	reopen();
 	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
 	EXPECT_EQ(seen(NULL), 2);
-	close_all();
+	close_crypto_and_token();
 }
 
 TEST(session_objects)
@@ -495,7 +448,7 @@ TEST(session_objects)
 	token_drop_session_objects(token, APPLICATION(2), 7);
 	token_drop_session_objects(token, APPLICATION(1), 0);
 	EXPECT_EQ(info().object_count, 0);
-	close_all();
+	close_crypto_and_token();
 }
 
 TEST(replace_and_remove)
@@ -530,7 +483,7 @@ TEST(replace_and_remove)
 	EXPECT_EQ(token_remove_object(token, last), ERROR_OBJECT_HANDLE);
 	reopen();
 	EXPECT_EQ(seen(NULL), 0);
-	close_all();
+	close_crypto_and_token();
 }
 
 TEST(oldest_first)
@@ -545,7 +498,7 @@ TEST(oldest_first)
 	ASSERT_EQ(search("odd", found), 20);
 	for (uint32_t i = 0; i < 20; i++)
 		EXPECT_EQ(found[i], added[2 * i + 1]);
-	close_all();
+	close_crypto_and_token();
 }
 
 /* Changes that many rows of the closed database behind the token's back. */
@@ -589,7 +542,7 @@ TEST(damaged_rows_are_kept_but_not_shown)
 	close_token();
 	run_sql("UPDATE objects SET slot_id = slot_id", 7); /* all of them are there */
 	open_token();
-	close_all();
+	close_crypto_and_token();
 }
 
 /* The last reference to a private object outlives a logout; the object has another handle since. */
@@ -610,7 +563,7 @@ TEST(reference_from_before_a_logout)
 	reopen();
 	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
 	EXPECT_EQ(seen("secret"), 1);
-	close_all();
+	close_crypto_and_token();
 }
 
 /* While the SO alone is logged in, private objects are not loaded, so none can join them. */
@@ -625,7 +578,7 @@ TEST(private_object_without_user)
 	EXPECT_EQ(seen("secret"), 0);
 	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
 	EXPECT_EQ(seen("secret"), 0); /* nor was it stored */
-	close_all();
+	close_crypto_and_token();
 }
 
 TEST(handles_are_not_reused)
@@ -641,7 +594,7 @@ TEST(handles_are_not_reused)
 	reopen();
 	third = add("three", SESSION);
 	EXPECT_TRUE(third - first > 1000 && first - third > 1000); /* a random start */
-	close_all();
+	close_crypto_and_token();
 }
 
 /* One bit in the middle of the row's sealed octets. */
@@ -689,7 +642,7 @@ TEST(flipped_bit)
 	EXPECT_TRUE(logs(open_token, "of slot 2 is damaged; it is kept, but not shown"));
 	EXPECT_EQ(seen(NULL), 2);
 	EXPECT_EQ(seen("second"), 0);
-	close_all();
+	close_crypto_and_token();
 }
 
 static void *log_user_in(void *unused)
@@ -724,7 +677,7 @@ TEST(logout_while_another_loads)
 		token_logout(token);
 		EXPECT_EQ(seen("secret"), 0);
 	}
-	close_all();
+	close_crypto_and_token();
 }
 
 static atomic_bool stop_reading;
@@ -760,7 +713,7 @@ TEST(readers_do_not_starve_writers)
 	for (int i = 0; i < 6; i++)
 		pthread_join(threads[i], NULL);
 	EXPECT_LT(start, 5000); /* ms; half a minute when readers go first */
-	close_all();
+	close_crypto_and_token();
 }
 
 /* Adds, finds and removes; every eighth object is a token object. */
@@ -794,7 +747,7 @@ TEST(threads)
 	EXPECT_EQ(info().object_count, 0);
 	reopen();
 	EXPECT_EQ(seen(NULL), 0);
-	close_all();
+	close_crypto_and_token();
 }
 
 HARNESS_MAIN

@@ -7,61 +7,37 @@
 #include <keyutils.h>
 
 #include "attributes.h"
-#include "base_fixture.h"
 #include "kernel.h"
 #include "volume_object.h"
 
-#define SO_PIN   base_bytes("so-pin-1")
-#define USER_PIN base_bytes("user-pin")
+#define SO_PIN   wire_text("so-pin-1")
+#define USER_PIN wire_text("user-pin")
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define SLOT     0u
 
-static const uint8_t device_key[CRYPTO_KEY_LEN] = {3, 1, 4, 1, 5, 9};
-static struct config *config;
-static struct store *store;
-static struct token *token;
+#include "token_fixture.h"
+
 static struct volume_scope scope;
 static struct volume_keys keys;
 static unsigned int delay_ms;
 
-static enum err note_stored(void *context, const struct store_token *row)
-{
-	*(struct store_token *)context = *row;
-	return ERROR_NONE;
-}
-
-static void open_token(void)
-{
-	struct token_environment environment = {base_crypto, NULL, config, device_key};
-	struct store_token row = {0};
-
-	ASSERT_EQ(store_open(&store, base_path("store"), base_error, sizeof(base_error)), 0);
-	environment.store = store;
-	ASSERT_EQ(store_load_tokens(store, note_stored, &row), ERROR_NONE);
-	ASSERT_EQ(token_new(&token, 0, &environment, row.so.set ? &row : NULL), ERROR_NONE);
-	scope = (struct volume_scope){base_crypto, config, token};
-}
-
 static void log_in(void)
 {
+	scope = (struct volume_scope){base_crypto, config, token};
 	ASSERT_EQ(token_login(token, TOKEN_USER, USER_PIN, &delay_ms), ERROR_NONE);
 }
 
 static void reopen(void)
 {
-	token_free(token);
-	store_close(store);
+	close_token();
 	open_token();
 	log_in();
 }
 
 static void open_all(void)
 {
-	base_open_crypto();
-	config = config_defaults();
-	ASSERT_NOT_NULL(config);
-	config->security.pbkdf2_iterations = 100000;
-	open_token();
-	ASSERT_EQ(token_initialize(token, SO_PIN, base_bytes("volumes"), &delay_ms), ERROR_NONE);
+	open_crypto_and_token();
+	ASSERT_EQ(token_initialize(token, SO_PIN, wire_text("volumes"), &delay_ms), ERROR_NONE);
 	ASSERT_EQ(token_login(token, TOKEN_SO, SO_PIN, &delay_ms), ERROR_NONE);
 	ASSERT_EQ(token_init_pin(token, USER_PIN), ERROR_NONE);
 	token_logout(token);
@@ -73,10 +49,7 @@ static void open_all(void)
 static void close_all(void)
 {
 	volume_keys_close(&keys);
-	token_free(token);
-	store_close(store);
-	config_free(config);
-	crypto_close(base_crypto);
+	close_crypto_and_token();
 }
 
 /* ---- volumes ---- */
@@ -85,8 +58,8 @@ static struct volume_record plain_record(void)
 {
 	return (struct volume_record){
 		.sector_size = 512,
-		.cipher = base_bytes("aes-xts-plain64"),
-		.device = base_bytes("/dev/vda"),
+		.cipher = wire_text("aes-xts-plain64"),
+		.device = wire_text("/dev/vda"),
 	};
 }
 
@@ -95,14 +68,14 @@ static enum err create(const char *name)
 	struct volume_record record = plain_record();
 	volume_auto volume = {0};
 
-	return volume_create(&scope, &keys, base_bytes(name), &record, 64, &volume);
+	return volume_create(&scope, &keys, wire_text(name), &record, 64, &volume);
 }
 
 static enum err find(const char *name)
 {
 	volume_auto volume = {0};
 
-	return volume_find(&scope, base_bytes(name), &volume);
+	return volume_find(&scope, wire_text(name), &volume);
 }
 
 /* The logon key's serial, in a fresh keyring of this process; 0 when it did not open. */
@@ -114,7 +87,7 @@ static int32_t open_volume(const char *name, enum err *err)
 
 	ASSERT_LT(0, keyring);
 	ASSERT_EQ(keyctl_setperm(keyring, KEY_POS_ALL | KEY_USR_ALL), 0);
-	*err = volume_find(&scope, base_bytes(name), &volume);
+	*err = volume_find(&scope, wire_text(name), &volume);
 	if (!*err)
 		*err = volume_open(&scope, &keys, &volume, keyring, 0, &serial);
 	return *err ? 0 : serial;
@@ -151,9 +124,9 @@ TEST(created_found_and_kept)
 	EXPECT_EQ(key_count(), 1);
 	reopen();
 	EXPECT_EQ(key_count(), 1);
-	ASSERT_EQ(volume_find(&scope, base_bytes("data"), &volume), ERROR_NONE);
-	EXPECT_TRUE(wire_bytes_equal(volume.record.cipher, base_bytes("aes-xts-plain64")));
-	EXPECT_TRUE(wire_bytes_equal(volume.record.device, base_bytes("/dev/vda")));
+	ASSERT_EQ(volume_find(&scope, wire_text("data"), &volume), ERROR_NONE);
+	EXPECT_TRUE(wire_bytes_equal(volume.record.cipher, wire_text("aes-xts-plain64")));
+	EXPECT_TRUE(wire_bytes_equal(volume.record.device, wire_text("/dev/vda")));
 	EXPECT_EQ(volume_blob_key_len(volume.record.blob), 64);
 	volume_put(&volume);
 	close_all();
@@ -170,11 +143,11 @@ TEST(bad_arguments)
 	EXPECT_EQ(create("a b"), ERROR_ARGUMENTS);
 	EXPECT_EQ(create("../a"), ERROR_ARGUMENTS);
 	for (size_t i = 0; i < COUNT(lengths); i++)
-		EXPECT_EQ(volume_create(&scope, &keys, base_bytes("data"), &record, lengths[i],
+		EXPECT_EQ(volume_create(&scope, &keys, wire_text("data"), &record, lengths[i],
 		                        &volume),
 		          ERROR_ARGUMENTS);
 	record.sector_size = 513;
-	EXPECT_EQ(volume_create(&scope, &keys, base_bytes("data"), &record, 64, &volume),
+	EXPECT_EQ(volume_create(&scope, &keys, wire_text("data"), &record, 64, &volume),
 	          ERROR_ARGUMENTS);
 	EXPECT_EQ(key_count(), 0);
 	close_all();
@@ -191,12 +164,12 @@ TEST(listed_in_order)
 	for (size_t i = 0; i < COUNT(names); i++)
 		ASSERT_EQ(create(names[i]), ERROR_NONE);
 	for (size_t i = 0; i < COUNT(sorted); i++) {
-		ASSERT_EQ(volume_after(&scope, base_bytes(last), &volume), ERROR_NONE);
+		ASSERT_EQ(volume_after(&scope, wire_text(last), &volume), ERROR_NONE);
 		snprintf(last, sizeof(last), "%.*s", (int)volume.name.len, volume.name.data);
 		EXPECT_STREQ(last, sorted[i]);
 		volume_put(&volume);
 	}
-	EXPECT_EQ(volume_after(&scope, base_bytes(last), &volume), ERROR_VOLUME_UNKNOWN);
+	EXPECT_EQ(volume_after(&scope, wire_text(last), &volume), ERROR_VOLUME_UNKNOWN);
 	close_all();
 }
 
@@ -233,7 +206,7 @@ TEST(keyrings_that_do_not_take_it)
 
 	open_all();
 	ASSERT_EQ(create("data"), ERROR_NONE);
-	ASSERT_EQ(volume_find(&scope, base_bytes("data"), &volume), ERROR_NONE);
+	ASSERT_EQ(volume_find(&scope, wire_text("data"), &volume), ERROR_NONE);
 	EXPECT_EQ(volume_open(&scope, &keys, &volume, 0x7ffffffe, 0, &serial), ERROR_KEYRING);
 	key = add_key("user", "no-keyring", "x", 1, KEY_SPEC_PROCESS_KEYRING);
 	EXPECT_EQ(volume_open(&scope, &keys, &volume, key, 0, &serial), ERROR_KEYRING);
@@ -270,7 +243,7 @@ static struct wire_bytes blob_of(const char *name, uint8_t *copy)
 	volume_auto volume = {0};
 	size_t len;
 
-	ASSERT_EQ(volume_find(&scope, base_bytes(name), &volume), ERROR_NONE);
+	ASSERT_EQ(volume_find(&scope, wire_text(name), &volume), ERROR_NONE);
 	len = volume.record.blob.len;
 	memcpy(copy, volume.record.blob.data, len);
 	return (struct wire_bytes){copy, len};
@@ -325,8 +298,8 @@ static void plant(const char *name, struct wire_bytes value)
 		{CKA_CLASS, WIRE_ATTRIBUTE_NUMBER, CKO_DATA, {NULL, 0}},
 		{CKA_TOKEN, WIRE_ATTRIBUTE_FLAG, true, {NULL, 0}},
 		{CKA_PRIVATE, WIRE_ATTRIBUTE_FLAG, true, {NULL, 0}},
-		{CKA_APPLICATION, WIRE_ATTRIBUTE_BYTES, 0, base_bytes(VOLUME_APPLICATION)},
-		{CKA_LABEL, WIRE_ATTRIBUTE_BYTES, 0, base_bytes(name)},
+		{CKA_APPLICATION, WIRE_ATTRIBUTE_BYTES, 0, wire_text(VOLUME_APPLICATION)},
+		{CKA_LABEL, WIRE_ATTRIBUTE_BYTES, 0, wire_text(name)},
 		{CKA_VALUE, WIRE_ATTRIBUTE_BYTES, 0, value},
 	};
 	attributes_auto set = {0};
@@ -349,7 +322,7 @@ TEST(rewrapped_all_or_none)
 	open_all();
 	ASSERT_EQ(create("first"), ERROR_NONE);
 	ASSERT_EQ(create("second"), ERROR_NONE);
-	plant("third", base_bytes("no record"));
+	plant("third", wire_text("no record"));
 	kek_id(old_id);
 	blob_of("first", before);
 	EXPECT_EQ(volume_rewrap(&scope, &keys, tell, &told, &count), ERROR_VOLUME_DAMAGED);
@@ -361,7 +334,7 @@ TEST(rewrapped_all_or_none)
 	EXPECT_TRUE(wire_bytes_equal((struct wire_bytes){before, CRATON_HSM_BLOB_LEN(64)},
 	                             blob_of("first", after)));
 	/* Without the damaged one it works. */
-	ASSERT_EQ(volume_find(&scope, base_bytes("third"), &damaged), ERROR_VOLUME_DAMAGED);
+	ASSERT_EQ(volume_find(&scope, wire_text("third"), &damaged), ERROR_VOLUME_DAMAGED);
 	ASSERT_EQ(volume_remove(&scope, &damaged), ERROR_NONE);
 	EXPECT_EQ(volume_rewrap(&scope, &keys, tell, &told, &count), ERROR_NONE);
 	EXPECT_EQ(count, 2);
@@ -395,7 +368,7 @@ TEST(records_are_bound_to_their_names)
 
 	open_all();
 	ASSERT_EQ(create("data"), ERROR_NONE);
-	ASSERT_EQ(volume_find(&scope, base_bytes("data"), &volume), ERROR_NONE);
+	ASSERT_EQ(volume_find(&scope, wire_text("data"), &volume), ERROR_NONE);
 	record = volume.record;
 	wire_buffer_init(&value, VOLUME_RECORD_MAX, NULL);
 	volume_record_encode(&value, &record);
@@ -404,7 +377,7 @@ TEST(records_are_bound_to_their_names)
 	/* And when the name in the wrapped key is changed, too. */
 	wire_buffer_reset(&value, VOLUME_RECORD_MAX);
 	memcpy(blob, record.blob.data, record.blob.len);
-	volume_blob_head(base_bytes("renamed"), 64, blob);
+	volume_blob_head(wire_text("renamed"), 64, blob);
 	record.blob.data = blob;
 	volume_record_encode(&value, &record);
 	ASSERT_FALSE(value.failed);
@@ -434,12 +407,12 @@ TEST(changed_keys_do_not_open)
 	ASSERT_EQ(volume_kek_import(&keys, found.list[0], &kek), ERROR_NONE);
 	for (size_t i = 0; i < blob.len; i++) {
 		octets[i] ^= 1;
-		EXPECT_EQ(volume_keys_logon(&keys, &kek, blob, base_bytes("data"),
+		EXPECT_EQ(volume_keys_logon(&keys, &kek, blob, wire_text("data"),
 		                            KEY_SPEC_PROCESS_KEYRING, 0, &serial),
 		          ERROR_VOLUME_DAMAGED);
 		octets[i] ^= 1;
 	}
-	EXPECT_EQ(volume_keys_logon(&keys, &kek, blob, base_bytes("data"), KEY_SPEC_PROCESS_KEYRING,
+	EXPECT_EQ(volume_keys_logon(&keys, &kek, blob, wire_text("data"), KEY_SPEC_PROCESS_KEYRING,
 	                            0, &serial),
 	          ERROR_NONE);
 	volume_objects_free(&found);
@@ -456,7 +429,7 @@ static void plant_key(uint64_t different)
 	                        CKA_WRAP,        CKA_UNWRAP,     CKA_DERIVE};
 	const uint64_t on[] = {CKA_TOKEN, CKA_PRIVATE,          CKA_SENSITIVE,
 	                       CKA_LOCAL, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE};
-	struct wire_bytes label = base_bytes(VOLUME_KEK_LABEL);
+	struct wire_bytes label = wire_text(VOLUME_KEK_LABEL);
 	attributes_auto set = {0};
 	object_auto object = NULL;
 
@@ -519,8 +492,8 @@ TEST(a_change_is_all_or_none)
 	open_all();
 	ASSERT_EQ(create("first"), ERROR_NONE);
 	ASSERT_EQ(create("second"), ERROR_NONE);
-	ASSERT_EQ(volume_find(&scope, base_bytes("first"), &first), ERROR_NONE);
-	ASSERT_EQ(volume_find(&scope, base_bytes("second"), &second), ERROR_NONE);
+	ASSERT_EQ(volume_find(&scope, wire_text("first"), &first), ERROR_NONE);
+	ASSERT_EQ(volume_find(&scope, wire_text("second"), &second), ERROR_NONE);
 	removed[0] = first.object;
 	removed[1] = second.object;
 	ASSERT_EQ(volume_remove(&scope, &second), ERROR_NONE);
@@ -568,7 +541,7 @@ TEST(nothing_without_the_user)
 
 	open_all();
 	ASSERT_EQ(create("data"), ERROR_NONE);
-	ASSERT_EQ(volume_find(&scope, base_bytes("data"), &volume), ERROR_NONE);
+	ASSERT_EQ(volume_find(&scope, wire_text("data"), &volume), ERROR_NONE);
 	token_logout(token);
 	EXPECT_EQ(find("data"), ERROR_VOLUME_UNKNOWN);
 	EXPECT_EQ(create("data"), ERROR_USER_NOT_LOGGED_IN);

@@ -6,20 +6,12 @@
 . "$(dirname "$0")/../lib.sh"
 ktap_plan
 scratch
-VM=$TOP/tests/vm
-export BUILD
+. "$TOP/tests/vm/scene.sh"
+check "kernel, module and initramfs" scene_prepare 6.1 "$BUILD/tests/vm/scenes/reboot_vmtest" || ktap_done
 
-prepare() {
-	"$VM/kernels" fetch 6.1 >"$SCRATCH/kernel" && "$VM/build-module" 6.1 &&
-		"$VM/initramfs" 6.1 "$BUILD/vm/6.1/craton_hsm.ko" "$SCRATCH/initrd" "$BUILD/tests/vm/scenes/reboot_vmtest"
-}
-check "kernel, module and initramfs" prepare || ktap_done
-KERNEL=$(. "$SCRATCH/kernel" && echo "$KERNEL")
-
-qmp() { "$VM/qmp" "$SCRATCH/qmp" "$@"; }
 secrets_are_there() { grep -q '# the secrets are there' "$SCRATCH/results"; }
-is_down() { qmp query-status | grep -q '"status": "shutdown"'; }
-read_memory() { qmp pmemsave "{\"val\": 0, \"size\": $((512 << 20)), \"filename\": \"$SCRATCH/$1\"}"; }
+is_down() { scene_qmp query-status | grep -q '"status": "shutdown"'; }
+read_memory() { scene_qmp pmemsave "{\"val\": 0, \"size\": $((512 << 20)), \"filename\": \"$SCRATCH/$1\"}"; }
 
 # in_memory FILE: the names of the patterns in it, masked in scenes/reboot_vmtest.c as here.
 in_memory() {
@@ -42,7 +34,7 @@ holds() { # FILE NAMES: these patterns and no others
 
 mkfifo "$SCRATCH/go.in" "$SCRATCH/go.out"
 # A reboot ends QEMU, and its end is only a pause: the memory stays.
-"$VM/boot" "$KERNEL" "$SCRATCH/initrd" --seconds 100 --console "$SCRATCH/console" -- -m 512 -serial "pipe:$SCRATCH/go" -no-shutdown \
+"$VM/boot" "$(scene_kernel)" "$SCRATCH/initrd" --seconds 100 --console "$SCRATCH/console" -- -m 512 -serial "pipe:$SCRATCH/go" -no-shutdown \
 	-qmp "unix:$SCRATCH/qmp,server=on,wait=off" >"$SCRATCH/results" 2>&1 &
 SCRATCH_PIDS+=($!)
 check "the machine has secrets" wait_for 60 secrets_are_there || { comment <"$SCRATCH/results"; ktap_done; }
@@ -52,5 +44,5 @@ echo >"$SCRATCH/go.in"
 check "the machine goes down" wait_for 60 is_down || comment <"$SCRATCH/console"
 check "its memory is read again" read_memory after
 check "only ordinary memory kept its secret" holds after "ordinary"
-check "QEMU ends" qmp quit
+check "QEMU ends" scene_qmp quit
 ktap_done

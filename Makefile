@@ -81,7 +81,7 @@ $(LIBRARY): $(call objects,$(LIBRARY_SOURCES)) $(BUILD)/libwire.a lib/libcraton_
 		-Wl,-soname,libcraton_hsm.so -o $@ $(filter %.o %.a,$^) $(LIBRARY_LIBS)
 $(DAEMON): $(OBJ)/agent/main.o $(BUILD)/libagent.a $(BUILD)/libwire.a
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS)
-$(ADMIN): $(call objects,$(ADMIN_SOURCES) lib/channel.c lib/exchange.c) $(BUILD)/libagent.a $(BUILD)/libwire.a
+$(ADMIN): $(call objects,$(ADMIN_SOURCES) lib/channel.c lib/exchange.c lib/exchange_ring.c) $(BUILD)/libagent.a $(BUILD)/libwire.a
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS)
 
 # The sidecar is made by the program that checks it, so that there is one definition of what is hashed.

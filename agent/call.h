@@ -32,6 +32,7 @@ struct call {
 	struct wire_buffer reply;     /* the frame to send */
 	struct audit_record record;
 	uint8_t key_uid[OBJECT_UID_LEN]; /* record.key_uid points here when the call used a key */
+	bool by_ring;                    /* came through shared memory, and so does the reply */
 	bool unaudited;                  /* a length query: nothing happened */
 	bool on_worker;                  /* may wait for a session's lock */
 	bool deferred;           /* the session is busy: run again on a worker; nothing was done */

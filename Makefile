@@ -84,7 +84,7 @@ $(LIBRARY): $(call objects,$(LIBRARY_SOURCES)) $(BUILD)/libwire.a lib/libcraton_
 		-Wl,-soname,libcraton_hsm.so -o $@ $(filter %.o %.a,$^) $(LIBRARY_LIBS)
 $(DAEMON): $(OBJ)/agent/main.o $(BUILD)/libagent.a $(BUILD)/libwire.a
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS)
-$(ADMIN): $(call objects,$(ADMIN_SOURCES) lib/channel.c lib/exchange.c) $(BUILD)/libagent.a $(BUILD)/libwire.a
+$(ADMIN): $(call objects,$(ADMIN_SOURCES) lib/channel.c lib/exchange.c lib/exchange_ring.c) $(BUILD)/libagent.a $(BUILD)/libwire.a
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS) $(ADMIN_LIBS)
 
 # The sidecar is made by the program that checks it, so that there is one definition of what is hashed.
@@ -97,6 +97,8 @@ $(BUILD)/tests/unit/%: $(OBJ)/tests/unit/%.o $(BUILD)/libagent.a $(BUILD)/liblib
 	@mkdir -p $(@D)
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) -o $@ $^ $(AGENT_LIBS)
 # API tests load the library by dlopen, as an application does.
+# A hostile client of the rings needs the descriptor that the agent sends.
+$(BUILD)/tests/api/ring_test: $(OBJ)/lib/exchange_ring.o
 $(BUILD)/tests/api/%: $(OBJ)/tests/api/%.o $(BUILD)/libwire.a
 	@mkdir -p $(@D)
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) -o $@ $^ -ldl -lcrypto -lpthread

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "connection_ring.h"
 #include "dispatch.h"
 #include "log.h"
 #include "loop.h"
@@ -33,6 +34,7 @@ static void connection_free(struct connection *connection)
 	if (connection->application)
 		application_put(connection->application);
 	wire_buffer_free(&connection->partial);
+	connection_ring_free(connection);
 	free(connection);
 }
 
@@ -98,6 +100,7 @@ void connection_close(struct connection *connection)
 	if (connection->closing)
 		return;
 	connection->closing = true;
+	connection_ring_stop(connection);
 	if (connection->application) {
 		application_detach(connection->application, connection->fd);
 		if (connection->primary)
@@ -136,6 +139,13 @@ static void send_next(struct connection *connection)
 	connection->sending = true;
 }
 
+static void answered(struct connection *connection, struct call *call)
+{
+	connection->calls--;
+	connection->bulk_calls -= is_bulk(&call->header);
+	loop_call_free(connection->loop, call);
+}
+
 static void drop_first_reply(struct connection *connection)
 {
 	struct call *call = connection->replies;
@@ -144,9 +154,7 @@ static void drop_first_reply(struct connection *connection)
 	if (!connection->replies)
 		connection->replies_last = &connection->replies;
 	connection->sent = 0;
-	connection->calls--;
-	connection->bulk_calls -= is_bulk(&call->header);
-	loop_call_free(connection->loop, call);
+	answered(connection, call);
 }
 
 static void drop_replies(struct connection *connection)
@@ -155,8 +163,22 @@ static void drop_replies(struct connection *connection)
 		drop_first_reply(connection);
 }
 
+static bool reply_by_ring(struct connection *connection, struct call *call)
+{
+	struct wire_bytes frame = {call->reply.data, call->reply.len};
+
+	if (!call->by_ring || connection->closing || !connection_ring_reply(connection, frame))
+		return false;
+	answered(connection, call);
+	if (connection->loop->stopping && !connection->calls)
+		connection_close(connection);
+	return true;
+}
+
 void connection_reply(struct connection *connection, struct call *call)
 {
+	if (reply_by_ring(connection, call))
+		return;
 	call->next = NULL;
 	*connection->replies_last = call;
 	connection->replies_last = &call->next;
@@ -216,6 +238,7 @@ static void on_sent(struct loop *loop, struct completion *completion, int32_t re
 	else if (connection->sent == connection->replies->reply.len)
 		drop_first_reply(connection);
 	send_next(connection);
+	connection_ring_pay_bell(connection);
 	if (loop->stopping)
 		connection_drain(connection);
 	else
@@ -292,11 +315,23 @@ static bool header_valid(const struct connection *connection,
 	return connection->application || dispatch_needs_no_hello(header->opcode);
 }
 
+/* What is about the ring itself. */
+static bool run_ring_frame(struct connection *connection, const struct wire_frame_header *header)
+{
+	if (header->body_len)
+		return false;
+	return header->opcode == WIRE_OPCODE_ring ? connection_ring_open(connection, header)
+	                                          : connection_ring_wake(connection);
+}
+
 /* Runs one whole frame. False when the connection is to be closed. */
 static bool run_frame(struct connection *connection, const struct wire_frame_header *header,
-                      const uint8_t *body)
+                      const uint8_t *body, bool by_ring)
 {
 	struct call *call;
+
+	if (header->opcode == WIRE_OPCODE_ring || header->opcode == WIRE_OPCODE_doorbell)
+		return !by_ring && run_ring_frame(connection, header);
 
 	if (connection->calls >= CONNECTION_CALLS_MAX)
 		return false;
@@ -308,6 +343,7 @@ static bool run_frame(struct connection *connection, const struct wire_frame_hea
 	connection->calls++;
 	connection->bulk_calls += is_bulk(header);
 	call->connection = connection;
+	call->by_ring = by_ring;
 	call->application = connection->application;
 	call->header = *header;
 	call->body = (struct wire_bytes){body, header->body_len};
@@ -316,6 +352,12 @@ static bool run_frame(struct connection *connection, const struct wire_frame_hea
 	else
 		loop_run_call(connection->loop, call);
 	return true;
+}
+
+bool connection_frame_from_ring(struct connection *connection,
+                                const struct wire_frame_header *header, const uint8_t *body)
+{
+	return header_valid(connection, header) && run_frame(connection, header, body, true);
 }
 
 /*
@@ -337,7 +379,8 @@ static size_t run_frames(struct connection *connection, struct wire_bytes octets
 		*wanted_len = WIRE_FRAME_HEADER_LEN + (size_t)header.body_len;
 		if (octets.len - at < *wanted_len)
 			return at;
-		if (!run_frame(connection, &header, octets.data + at + WIRE_FRAME_HEADER_LEN))
+		if (!run_frame(connection, &header, octets.data + at + WIRE_FRAME_HEADER_LEN,
+		               false))
 			return SIZE_MAX;
 		at += *wanted_len;
 		*wanted_len = 0;

@@ -37,12 +37,17 @@ struct connection {
 	struct completion receive, send;
 	size_t sent; /* of the first reply */
 	struct call *replies, **replies_last;
+	struct connection_ring *ring; /* NULL: socket only */
 	struct connection *next, *previous;
 };
 
 /* Takes over an accepted descriptor: checks the peer, arms the receive. Closes it when the peer may
  * not connect. */
 void connection_open(struct loop *loop, int fd);
+/* Runs a frame that came through shared memory; the body is the loop's own copy. False when the
+ * client broke the protocol. */
+bool connection_frame_from_ring(struct connection *connection,
+                                const struct wire_frame_header *header, const uint8_t *body);
 /* Queues the call's reply; the call is freed when it has been sent or the connection is gone. */
 void connection_reply(struct connection *connection, struct call *call);
 /* Could the next reply be sent at once? */

@@ -23,6 +23,7 @@
 #include "audit.h"
 #include "config.h"
 #include "connection.h"
+#include "connection_ring.h"
 #include "events.h"
 #include "log.h"
 #include "slots.h"
@@ -31,6 +32,7 @@
 #define COMPLETIONS_MAX 64u
 #define DRAIN_SECONDS   5
 #define ACCEPT_PAUSE_NS 100000000
+#define LOOKS_PER_ENTRY 32u /* at shared memory, for one at the completion queue */
 
 struct io_uring_sqe *loop_sqe(struct loop *loop, struct completion *completion)
 {
@@ -70,7 +72,9 @@ static int open_buffers(struct loop *loop)
 	int error;
 
 	loop->buffers = slots_allocate((size_t)LOOP_BUFFER_COUNT * LOOP_BUFFER_LEN);
-	if (!loop->buffers || posix_memalign((void **)&loop->buffer_ring, 4096, ring_len))
+	loop->ring_frame = slots_allocate(WIRE_RING_SIZE);
+	if (!loop->buffers || !loop->ring_frame ||
+	    posix_memalign((void **)&loop->buffer_ring, 4096, ring_len))
 		return -ENOMEM;
 	memset(loop->buffer_ring, 0, ring_len);
 	registration.ring_addr = (uint64_t)(uintptr_t)loop->buffer_ring;
@@ -404,12 +408,24 @@ static void pin(struct loop *loop)
 		            loop->cpu);
 }
 
-/* Looks for completions without sleeping, as long as the budget lasts. */
+static bool rings_have_work(struct loop *loop)
+{
+	for (unsigned int i = 0; i < LOOKS_PER_ENTRY; i++) {
+		if (connection_rings_ready(loop))
+			return true;
+	}
+	return false;
+}
+
+/* Looks for work without sleeping, as long as the budget lasts. Shared memory is looked at more
+ * often: that takes no system call. */
 static bool spin(struct loop *loop)
 {
 	uint64_t until = loop->last_reply_ns + loop->busy_poll_ns;
 
 	do {
+		if (loop->awake && rings_have_work(loop))
+			return true;
 		io_uring_get_events(&loop->ring);
 		if (io_uring_cq_ready(&loop->ring))
 			return true;
@@ -426,7 +442,10 @@ static void wait_for_completions(struct loop *loop)
 		if (spin(loop))
 			return;
 	}
-	io_uring_submit_and_wait(&loop->ring, 1);
+	if (connection_rings_sleep(loop))
+		io_uring_submit_and_wait(&loop->ring, 1);
+	else
+		io_uring_submit(&loop->ring);
 }
 
 static void run_completions(struct loop *loop)
@@ -489,6 +508,7 @@ static void *run(void *argument)
 	while (!drained(loop)) {
 		wait_for_completions(loop);
 		run_completions(loop);
+		connection_rings_run(loop);
 		if (owes_audit(loop))
 			loop_write_audit(loop);
 	}
@@ -657,6 +677,7 @@ static void loop_free(struct loop *loop)
 		io_uring_queue_exit(&loop->ring);
 	loop_calls_destroy(loop);
 	slots_release(loop->buffers);
+	slots_release(loop->ring_frame);
 	free(loop->buffer_ring);
 	free(loop->mail_fds);
 	close(loop->wake_fd);

@@ -20,9 +20,10 @@
 #include "request.h"
 #include "wire/frame.h"
 
-#define OPEN_NS     900000000ll  /* to be back within a second */
-#define JOIN_NS     5000000000ll /* a further connection, when the agent is known to live */
-#define SPIN_US_MAX 1000u        /* whatever the agent says */
+#define OPEN_NS         900000000ll  /* to be back within a second */
+#define JOIN_NS         5000000000ll /* a further connection, when the agent is known to live */
+#define SPIN_US_MAX     1000u        /* whatever the agent says */
+#define RING_TIMEOUT_MS 900
 
 struct channel {
 	pthread_mutex_t lock;
@@ -101,7 +102,7 @@ void channel_abandon(struct channel *channel)
 		if (each->busy && each->fd >= 0)
 			close(each->fd);
 		if (!each->busy)
-			exchange_destroy(each);
+			exchange_abandon(each);
 		free(each);
 	}
 	wire_wipe(channel->ticket, sizeof(channel->ticket));
@@ -178,6 +179,7 @@ static void unwire(struct connection *connection)
 		close(connection->fd);
 	connection->fd = -1;
 	pthread_mutex_unlock(&channel->lock);
+	exchange_ring_unmap(&connection->ring, false);
 }
 
 /* The first hello brings the ticket; the others show it. */
@@ -214,6 +216,9 @@ static CK_RV greet(struct connection *connection, int64_t deadline)
 	if (is_first)
 		learn(channel, &reply);
 	connection->spin_us = channel->spin_us;
+	if ((reply.features & WIRE_FEATURE_RING) &&
+	    !exchange_open_ring(connection, RING_TIMEOUT_MS))
+		return CKR_DEVICE_REMOVED;
 	return CKR_OK;
 }
 

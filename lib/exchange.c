@@ -14,14 +14,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "wire/codec.h"
 #include "wire/frame.h"
 
 #define KEEP_LEN         (64u * 1024u) /* of each buffer between two calls */
 #define FIRST_READ_LEN   512u          /* holds most replies whole */
 #define DIRECT_LEN       4096u         /* data from this length on is not copied into the frame */
 #define DRAIN_LEN        4096u
+#define RING_REPLY_LEN   4u  /* its body */
 #define SPIN_MISSES_MAX  3u  /* in a row, before spinning pauses */
 #define SPIN_PAUSE_CALLS 64u /* calls without spinning after that */
+#define LOOKS_PER_CLOCK  16u /* at shared memory, for one at the clock */
 #define CONNECT_RETRY_NS 2000000
 #define NS_PER_US        1000
 #define NS_PER_MS        1000000
@@ -49,10 +52,17 @@ void exchange_destroy(struct connection *connection)
 	if (connection->fd >= 0)
 		close(connection->fd);
 	connection->fd = -1;
+	exchange_ring_unmap(&connection->ring, false);
 	wire_buffer_free(&connection->request);
 	wire_buffer_free(&connection->reply);
 	for (int i = 0; i < SCRATCH_COUNT; i++)
 		wire_buffer_free(&connection->scratch[i]);
+}
+
+void exchange_abandon(struct connection *connection)
+{
+	exchange_ring_unmap(&connection->ring, true);
+	exchange_destroy(connection);
 }
 
 int64_t exchange_clock(void)
@@ -182,6 +192,14 @@ static bool may_spin(struct connection *connection)
 	return false;
 }
 
+static void note_miss(struct connection *connection)
+{
+	if (++connection->spin_misses < SPIN_MISSES_MAX)
+		return;
+	connection->spin_misses = SPIN_MISSES_MAX - 1; /* one more miss after the pause */
+	connection->spin_pause = SPIN_PAUSE_CALLS;
+}
+
 static ssize_t spin(struct connection *connection, uint8_t *into, size_t len)
 {
 	int64_t until = exchange_clock() + (int64_t)connection->spin_us * NS_PER_US;
@@ -195,11 +213,27 @@ static ssize_t spin(struct connection *connection, uint8_t *into, size_t len)
 		}
 		relax();
 	} while (exchange_clock() < until);
-	if (++connection->spin_misses >= SPIN_MISSES_MAX) {
-		connection->spin_misses = SPIN_MISSES_MAX - 1; /* one more miss after the pause */
-		connection->spin_pause = SPIN_PAUSE_CALLS;
-	}
+	note_miss(connection);
 	return 0;
+}
+
+static bool is_doorbell(const uint8_t *octets)
+{
+	struct wire_frame_header header;
+
+	wire_frame_parse(&header, octets);
+	return header.opcode == WIRE_OPCODE_doorbell && header.flags == WIRE_FRAME_REPLY &&
+	       !header.body_len;
+}
+
+/* A bell that came after its reply had been found is of no use any more. */
+static size_t skip_doorbells(uint8_t *octets, size_t have)
+{
+	while (have >= WIRE_FRAME_HEADER_LEN && is_doorbell(octets)) {
+		have -= WIRE_FRAME_HEADER_LEN;
+		memmove(octets, octets + WIRE_FRAME_HEADER_LEN, have);
+	}
+	return have;
 }
 
 /* Reads the header and whatever came with it into the first FIRST_READ_LEN octets of the reply
@@ -211,11 +245,11 @@ static size_t receive_header(struct connection *connection, int64_t deadline)
 	ssize_t got = may_spin(connection) ? spin(connection, into, FIRST_READ_LEN) : 0;
 
 	if (got > 0)
-		have = (size_t)got;
+		have = skip_doorbells(into, (size_t)got);
 	while (got >= 0 && have < WIRE_FRAME_HEADER_LEN) {
 		got = receive_some(connection->fd, into + have, FIRST_READ_LEN - have, deadline);
 		if (got > 0)
-			have += (size_t)got;
+			have = skip_doorbells(into, have + (size_t)got);
 	}
 	return got < 0 ? 0 : have;
 }
@@ -258,20 +292,128 @@ static bool header_fits(const struct wire_frame_header *header, uint16_t opcode,
 	       have <= WIRE_FRAME_HEADER_LEN + (size_t)header->body_len;
 }
 
-static enum exchange_result receive_reply(struct connection *connection, uint16_t opcode,
-                                          int64_t deadline, CK_RV *status)
+/* `have` octets, a header at least, are in the reply buffer. */
+static enum exchange_result receive_body(struct connection *connection, uint16_t opcode,
+                                         size_t have, int64_t deadline, CK_RV *status)
 {
 	struct wire_frame_header header;
-	size_t have = receive_header(connection, deadline);
 
-	if (!have)
-		return EXCHANGE_LOST;
 	wire_frame_parse(&header, connection->reply.data);
 	if (!header_fits(&header, opcode, connection->request_id, have))
 		return EXCHANGE_LOST;
 	*status = header.status;
 	return receive_rest(connection, WIRE_FRAME_HEADER_LEN + (size_t)header.body_len, have,
 	                    deadline);
+}
+
+static enum exchange_result receive_reply(struct connection *connection, uint16_t opcode,
+                                          int64_t deadline, CK_RV *status)
+{
+	size_t have = receive_header(connection, deadline);
+
+	return have ? receive_body(connection, opcode, have, deadline, status) : EXCHANGE_LOST;
+}
+
+/* ---- through shared memory ---- */
+
+/* As send and receive, with memory in between; in the rare cases that need it, with the socket. */
+static bool ring_spin(struct connection *connection)
+{
+	int64_t until = exchange_clock() + (int64_t)connection->spin_us * NS_PER_US;
+
+	do {
+		for (unsigned int i = 0; i < LOOKS_PER_CLOCK; i++) {
+			if (wire_ring_ready(&connection->ring.replies)) {
+				connection->spin_misses = 0;
+				return true;
+			}
+			relax();
+		}
+	} while (exchange_clock() < until);
+	note_miss(connection);
+	return false;
+}
+
+enum arrival { ARRIVED_RING, ARRIVED_SOCKET, ARRIVED_NEVER };
+
+/* Sleeps on the socket until there is something in the ring, or a whole header, which is no
+ * doorbell, in the reply buffer. */
+static enum arrival ring_wait(struct connection *connection, int64_t deadline)
+{
+	uint8_t *into = connection->reply.data;
+
+	if (may_spin(connection) && ring_spin(connection))
+		return ARRIVED_RING;
+	while (wire_ring_sleep(&connection->ring.replies)) {
+		bool got = receive_all(connection->fd, into, WIRE_FRAME_HEADER_LEN, deadline);
+
+		wire_ring_wake(&connection->ring.replies);
+		if (!got)
+			return ARRIVED_NEVER;
+		if (!is_doorbell(into))
+			return ARRIVED_SOCKET;
+	}
+	return ARRIVED_RING;
+}
+
+static enum exchange_result ring_take(struct connection *connection, uint16_t opcode, CK_RV *status)
+{
+	struct wire_ring *replies = &connection->ring.replies;
+	size_t ready = wire_ring_ready(replies);
+	struct wire_buffer *reply = &connection->reply;
+	struct wire_frame_header header;
+
+	if (ready == WIRE_RING_CORRUPT || ready < WIRE_FRAME_HEADER_LEN)
+		return EXCHANGE_LOST;
+	wire_ring_take(replies, reply->data, WIRE_FRAME_HEADER_LEN);
+	wire_frame_parse(&header, reply->data);
+	if (!header_fits(&header, opcode, connection->request_id, WIRE_FRAME_HEADER_LEN) ||
+	    header.body_len > ready - WIRE_FRAME_HEADER_LEN)
+		return EXCHANGE_LOST;
+	wire_buffer_truncate(reply, WIRE_FRAME_HEADER_LEN);
+	if (!wire_buffer_extend(reply, header.body_len))
+		return EXCHANGE_LOST; /* it stays in the ring, and the next reply would not be found
+		                       */
+	wire_ring_take(replies, reply->data + WIRE_FRAME_HEADER_LEN, header.body_len);
+	*status = header.status;
+	return EXCHANGE_OK;
+}
+
+static enum exchange_result ring_receive(struct connection *connection, uint16_t opcode,
+                                         int64_t deadline, CK_RV *status)
+{
+	switch (ring_wait(connection, deadline)) {
+	case ARRIVED_RING:
+		return ring_take(connection, opcode, status);
+	case ARRIVED_SOCKET: /* too large for the ring */
+		return receive_body(connection, opcode, WIRE_FRAME_HEADER_LEN, deadline, status);
+	case ARRIVED_NEVER:
+		break;
+	}
+	return EXCHANGE_LOST;
+}
+
+static bool ring_the_bell(struct connection *connection, int64_t deadline)
+{
+	static const struct wire_frame_header header = {.opcode = WIRE_OPCODE_doorbell};
+	uint8_t octets[WIRE_FRAME_HEADER_LEN];
+	struct iovec part = {octets, sizeof(octets)};
+
+	wire_frame_store(octets, &header);
+	return send_all(connection->fd, &part, 1, deadline);
+}
+
+/* Into the ring if it fits. *lost: the bell could not be rung. */
+static bool ring_send(struct connection *connection, int64_t deadline, bool *lost)
+{
+	struct wire_bytes frame = {connection->request.data, connection->request.len};
+
+	*lost = false;
+	if (!connection->ring.area || !wire_ring_put(&connection->ring.requests, frame))
+		return false;
+	if (wire_ring_must_wake(&connection->ring.requests))
+		*lost = !ring_the_bell(connection, deadline);
+	return true;
 }
 
 static void store_u32(uint8_t *octets, size_t value)
@@ -336,6 +478,19 @@ static bool decode(struct connection *connection, const struct exchange_message 
 	return (status != CKR_OK && !body.len) || message->decode(body, reply);
 }
 
+/* The request out and the reply in, by whichever way. */
+static enum exchange_result pass(struct connection *connection, uint16_t opcode,
+                                 struct wire_bytes direct, int64_t deadline, CK_RV *status)
+{
+	bool lost;
+
+	if (!direct.len && ring_send(connection, deadline, &lost))
+		return lost ? EXCHANGE_LOST : ring_receive(connection, opcode, deadline, status);
+	if (!send_frame(connection, direct, deadline))
+		return EXCHANGE_LOST;
+	return receive_reply(connection, opcode, deadline, status);
+}
+
 enum exchange_result exchange_run(struct connection *connection,
                                   const struct exchange_message *message, const void *request,
                                   struct wire_bytes *last, void *reply, int64_t deadline,
@@ -353,10 +508,46 @@ enum exchange_result exchange_run(struct connection *connection,
 		*last = direct;
 	if (result)
 		return result;
-	if (!send_frame(connection, direct, deadline))
-		return EXCHANGE_LOST;
-	result = receive_reply(connection, message->opcode, deadline, status);
+	result = pass(connection, message->opcode, direct, deadline, status);
 	if (result)
 		return result;
 	return decode(connection, message, *status, reply) ? EXCHANGE_OK : EXCHANGE_LOST;
+}
+
+/* ---- getting the shared memory ---- */
+
+static bool send_ring_request(struct connection *connection, uint32_t request_id)
+{
+	const struct wire_frame_header header = {.request_id = request_id,
+	                                         .opcode = WIRE_OPCODE_ring};
+	uint8_t octets[WIRE_FRAME_HEADER_LEN];
+	struct iovec part = {octets, sizeof(octets)};
+
+	wire_frame_store(octets, &header);
+	return send_all(connection->fd, &part, 1, exchange_clock() + NS_PER_S);
+}
+
+bool exchange_open_ring(struct connection *connection, int timeout_ms)
+{
+	uint8_t octets[WIRE_FRAME_HEADER_LEN + RING_REPLY_LEN];
+	struct wire_frame_header header = {0};
+	struct wire_ring_reply reply = {0};
+	bool good;
+	int fd = -1;
+
+	if (!send_ring_request(connection, ++connection->request_id) ||
+	    !exchange_ring_receive(connection->fd, octets, WIRE_FRAME_HEADER_LEN, &fd, timeout_ms))
+		return false;
+	wire_frame_parse(&header, octets);
+	good = header.opcode == WIRE_OPCODE_ring && header.request_id == connection->request_id &&
+	       header.flags == WIRE_FRAME_REPLY && header.body_len <= RING_REPLY_LEN &&
+	       exchange_ring_receive(connection->fd, octets + WIRE_FRAME_HEADER_LEN,
+	                             header.body_len, &fd, timeout_ms);
+	if (good && !header.status && fd >= 0 &&
+	    wire_decode_ring_reply(
+		    (struct wire_bytes){octets + WIRE_FRAME_HEADER_LEN, header.body_len}, &reply))
+		exchange_ring_map(&connection->ring, fd, reply.area_len);
+	if (fd >= 0)
+		close(fd);
+	return good;
 }

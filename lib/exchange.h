@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/un.h>
 
+#include "exchange_ring.h"
 #include "wire/buffer.h"
 #include "wire/cryptoki.h"
 
@@ -33,6 +34,7 @@ struct connection {
 	uint32_t request_id; /* of the last request */
 	uint32_t spin_us, spin_misses, spin_pause;
 	struct wire_buffer request, reply, scratch[SCRATCH_COUNT];
+	struct exchange_ring ring;
 	struct channel *channel;
 	struct connection *next_of_all, *next_idle;
 };
@@ -56,6 +58,8 @@ enum exchange_result {
 void exchange_init(struct connection *connection, struct channel *channel);
 /* Closes the socket, wipes and frees the buffers. */
 void exchange_destroy(struct connection *connection);
+/* In a forked child: the same without touching what is shared with the parent. */
+void exchange_abandon(struct connection *connection);
 /* Wipes what the last call left in the buffers; keeps small ones for the next. */
 void exchange_wipe(struct connection *connection);
 
@@ -64,6 +68,9 @@ int exchange_socket(void);
 /* Connects connection->fd before `deadline` (exchange_clock). 0 or an errno. */
 int exchange_establish(struct connection *connection, const struct sockaddr_un *address,
                        int64_t deadline);
+/* Asks for shared memory. False when the connection is lost; without memory it goes on by the
+ * socket. */
+bool exchange_open_ring(struct connection *connection, int timeout_ms);
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t exchange_clock(void);
 

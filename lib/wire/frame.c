@@ -5,6 +5,12 @@
  */
 #include "wire/frame.h"
 
+static void store(uint8_t *octets, uint32_t value, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		octets[i] = (uint8_t)(value >> (8 * i));
+}
+
 size_t wire_frame_begin(struct wire_buffer *buffer, const struct wire_frame_header *header)
 {
 	size_t offset = buffer->len;
@@ -28,8 +34,16 @@ void wire_frame_finish(struct wire_buffer *buffer, size_t offset)
 		buffer->failed = true;
 		return;
 	}
-	for (size_t i = 0; i < 4; i++)
-		buffer->data[offset + i] = (uint8_t)(body_len >> (8 * i));
+	store(buffer->data + offset, (uint32_t)body_len, 4);
+}
+
+void wire_frame_store(uint8_t *octets, const struct wire_frame_header *header)
+{
+	store(octets, header->body_len, 4);
+	store(octets + 4, header->request_id, 4);
+	store(octets + 8, header->opcode, 2);
+	store(octets + 10, header->flags, 2);
+	store(octets + 12, header->status, 4);
 }
 
 void wire_frame_parse(struct wire_frame_header *header, const uint8_t *octets)

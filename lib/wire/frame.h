@@ -23,8 +23,9 @@
 #define WIRE_ATTRIBUTE_MAX    128u  /* attributes in one template */
 #define WIRE_FRAME_REPLY      0x0001u
 
-/* Feature bits of the hello. None yet; the shared-memory ring will be the first. */
-#define WIRE_FEATURES 0ull
+/* Feature bits of the hello. */
+#define WIRE_FEATURE_RING 1ull /* wire/ring.h */
+#define WIRE_FEATURES     WIRE_FEATURE_RING
 
 struct wire_frame_header {
 	uint32_t body_len;
@@ -39,6 +40,8 @@ struct wire_frame_header {
 size_t wire_frame_begin(struct wire_buffer *buffer, const struct wire_frame_header *header);
 /* Sets body_len of the frame that begins at `offset` to what has been written since. */
 void wire_frame_finish(struct wire_buffer *buffer, size_t offset);
+/* Writes a header to WIRE_FRAME_HEADER_LEN octets, body_len as it is. */
+void wire_frame_store(uint8_t *octets, const struct wire_frame_header *header);
 /* Reads a header from at least WIRE_FRAME_HEADER_LEN octets. Judges nothing. */
 void wire_frame_parse(struct wire_frame_header *header, const uint8_t *octets);
 /* The largest body this opcode may have in either direction; 0 for an opcode that does not exist.

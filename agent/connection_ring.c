@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent's end of the shared rings. Every octet in the area is the client's: headers and bodies
+ * are copied into the loop's own memory before they are looked at.
+ */
+#include "connection_ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "loop.h"
+#include "wire/codec.h"
+#include "wire/frame.h"
+
+/* ---- the memory ---- */
+
+/* Sealed, so that a client cannot shrink it under our feet; locked, since PINs pass through it. */
+static struct wire_ring_area *map_area(int fd)
+{
+	const size_t len = sizeof(struct wire_ring_area);
+	void *memory;
+
+	if (ftruncate(fd, (off_t)len) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return NULL;
+	memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	if (!mlock(memory, len) && !madvise(memory, len, MADV_DONTDUMP) &&
+	    !madvise(memory, len, MADV_DONTFORK))
+		return memory;
+	munmap(memory, len);
+	return NULL;
+}
+
+static struct connection_ring *ring_new(int *fd)
+{
+	struct connection_ring *ring = calloc(1, sizeof(*ring));
+
+	*fd = memfd_create("craton-hsm ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (ring && *fd >= 0)
+		ring->area = map_area(*fd);
+	if (ring && ring->area) {
+		wire_ring_requests(&ring->requests, ring->area);
+		wire_ring_replies(&ring->replies, ring->area);
+		return ring;
+	}
+	free(ring);
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	return NULL;
+}
+
+static void ring_free(struct connection_ring *ring)
+{
+	if (!ring)
+		return;
+	wire_wipe(ring->area->request_octets, 2 * WIRE_RING_SIZE);
+	munmap(ring->area, sizeof(*ring->area));
+	free(ring);
+}
+
+/* A descriptor can only go with the octets it is sent with, and io_uring has no such send on all
+ * kernels. The reply is short and the socket's queue empty, since the client waits for it. */
+static bool send_with(int socket_fd, struct wire_bytes frame, int fd)
+{
+	union {
+		struct cmsghdr header;
+		uint8_t octets[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec part = {(void *)(uintptr_t)frame.data, frame.len};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	}
+	return sendmsg(socket_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)frame.len;
+}
+
+/* Without memory to lock the client is told so and keeps to the socket. */
+static bool answer(struct connection *connection, const struct wire_frame_header *request, int fd)
+{
+	__attribute__((cleanup(wire_buffer_free))) struct wire_buffer frame = {0};
+	struct wire_frame_header header = *request;
+	struct wire_ring_reply reply = {.area_len = sizeof(struct wire_ring_area)};
+	size_t offset;
+
+	wire_buffer_init(&frame, WIRE_CONTROL_LIMIT, NULL);
+	header.flags = WIRE_FRAME_REPLY;
+	header.status = fd < 0 ? (uint32_t)err_ckr(ERROR_MEMORY) : 0;
+	offset = wire_frame_begin(&frame, &header);
+	if (fd >= 0)
+		wire_encode_ring_reply(&frame, &reply);
+	wire_frame_finish(&frame, offset);
+	return !frame.failed &&
+	       send_with(connection->fd, (struct wire_bytes){frame.data, frame.len}, fd);
+}
+
+bool connection_ring_open(struct connection *connection, const struct wire_frame_header *header)
+{
+	bool sent;
+	int fd;
+
+	if (connection->ring || connection->calls)
+		return false;
+	connection->ring = ring_new(&fd);
+	if (connection->ring)
+		wire_ring_sleep(&connection->ring->requests);
+	sent = answer(connection, header, fd);
+	if (fd >= 0)
+		close(fd);
+	return sent;
+}
+
+void connection_ring_free(struct connection *connection)
+{
+	connection_ring_stop(connection);
+	ring_free(connection->ring);
+	connection->ring = NULL;
+}
+
+/* ---- awake and asleep ---- */
+
+bool connection_ring_wake(struct connection *connection)
+{
+	struct connection_ring *ring = connection->ring;
+	struct loop *loop = connection->loop;
+
+	if (!ring)
+		return false;
+	if (ring->awake)
+		return true;
+	wire_ring_wake(&ring->requests);
+	ring->awake = true;
+	ring->next_awake = loop->awake;
+	ring->link_awake = &loop->awake;
+	if (loop->awake)
+		loop->awake->ring->link_awake = &ring->next_awake;
+	loop->awake = connection;
+	return true;
+}
+
+void connection_ring_stop(struct connection *connection)
+{
+	struct connection_ring *ring = connection->ring;
+
+	if (!ring || !ring->awake)
+		return;
+	*ring->link_awake = ring->next_awake;
+	if (ring->next_awake)
+		ring->next_awake->ring->link_awake = ring->link_awake;
+	ring->awake = false;
+}
+
+bool connection_rings_ready(struct loop *loop)
+{
+	for (struct connection *each = loop->awake; each; each = each->ring->next_awake) {
+		if (wire_ring_ready(&each->ring->requests))
+			return true;
+	}
+	return false;
+}
+
+bool connection_rings_sleep(struct loop *loop)
+{
+	while (loop->awake) {
+		struct connection *connection = loop->awake;
+
+		if (!wire_ring_sleep(&connection->ring->requests))
+			return false;
+		connection_ring_stop(connection);
+	}
+	return true;
+}
+
+/* ---- requests ---- */
+
+/* Runs one frame; false when the client broke the protocol. A frame is published whole. */
+static bool run_one(struct connection *connection, size_t ready)
+{
+	struct wire_ring *requests = &connection->ring->requests;
+	uint8_t *frame = connection->loop->ring_frame;
+	struct wire_frame_header header;
+	bool good;
+
+	if (ready == WIRE_RING_CORRUPT || ready < WIRE_FRAME_HEADER_LEN)
+		return false;
+	wire_ring_take(requests, frame, WIRE_FRAME_HEADER_LEN);
+	wire_frame_parse(&header, frame);
+	if (header.body_len > ready - WIRE_FRAME_HEADER_LEN)
+		return false;
+	wire_ring_take(requests, frame, header.body_len);
+	good = connection_frame_from_ring(connection, &header, frame);
+	wire_wipe(frame, header.body_len);
+	return good;
+}
+
+/* One frame each, in turn, so that no client keeps the others waiting. */
+void connection_rings_run(struct loop *loop)
+{
+	struct connection *next;
+
+	for (struct connection *each = loop->awake; each; each = next) {
+		size_t ready = wire_ring_ready(&each->ring->requests);
+
+		next = each->ring->next_awake;
+		if (ready && !run_one(each, ready))
+			connection_close(each);
+	}
+}
+
+/* ---- replies ---- */
+
+static void ring_the_bell(struct connection *connection)
+{
+	static const struct wire_frame_header header = {
+		.opcode = WIRE_OPCODE_doorbell,
+		.flags = WIRE_FRAME_REPLY,
+	};
+	uint8_t frame[WIRE_FRAME_HEADER_LEN];
+
+	wire_frame_store(frame, &header);
+	/* When its queue is full the client has something to wake it already; when it is gone, the
+	 * receive says so. */
+	send(connection->fd, frame, sizeof(frame), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+bool connection_ring_reply(struct connection *connection, struct wire_bytes frame)
+{
+	struct connection_ring *ring = connection->ring;
+
+	if (!ring || !wire_ring_put(&ring->replies, frame))
+		return false;
+	if (!wire_ring_must_wake(&ring->replies))
+		return true;
+	if (connection->sending)
+		ring->bell_owed = true;
+	else
+		ring_the_bell(connection);
+	return true;
+}
+
+void connection_ring_pay_bell(struct connection *connection)
+{
+	if (!connection->ring || !connection->ring->bell_owed || connection->sending)
+		return;
+	connection->ring->bell_owed = false;
+	ring_the_bell(connection);
+}

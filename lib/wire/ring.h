@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Frames through shared memory: one area per connection, two one-way rings in it, each with one
+ * producer and one consumer. A frame is published whole or not at all. Whoever finds its ring empty
+ * may say that it sleeps; the other side then rings the bell: a doorbell frame on the socket.
+ *
+ * The peer may be hostile and may write anywhere in the area at any time. So each side keeps its
+ * own position to itself and only publishes it, loads every field of the other's once, and copies
+ * octets out before it looks at them. What it cannot explain is WIRE_RING_CORRUPT.
+ *
+ * Memory order: the producer publishes its position, then reads `sleeping`; the consumer writes
+ * `sleeping`, then reads the position; all four sequentially consistent, so one of them sees the
+ * other (tests/unit/ring_model_test.c tries every interleaving).
+ */
+#ifndef WIRE_RING_H
+#define WIRE_RING_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/buffer.h"
+
+#define WIRE_RING_SIZE    8192u /* octets of each ring, a power of 2 */
+#define WIRE_RING_CORRUPT SIZE_MAX
+
+/* One direction. Positions count octets and wrap. */
+struct wire_ring_line {
+	_Alignas(64) _Atomic uint32_t published; /* the producer's position */
+	_Alignas(64) _Atomic uint32_t consumed;  /* the consumer's position */
+	_Atomic uint32_t sleeping;               /* the consumer wants the bell */
+};
+
+struct wire_ring_area {
+	struct wire_ring_line requests, replies;
+	_Alignas(4096) uint8_t request_octets[WIRE_RING_SIZE];
+	uint8_t reply_octets[WIRE_RING_SIZE];
+};
+
+/* One side's end of one ring. */
+struct wire_ring {
+	struct wire_ring_line *line;
+	uint8_t *octets;
+	uint32_t position;
+};
+
+/* A fresh area is all zeros. */
+void wire_ring_requests(struct wire_ring *ring, struct wire_ring_area *area);
+void wire_ring_replies(struct wire_ring *ring, struct wire_ring_area *area);
+
+/* The producer's: publishes the octets; false when they do not fit now. */
+bool wire_ring_put(struct wire_ring *ring, struct wire_bytes octets);
+/* The producer's, after a put: must the bell be rung? True once for each sleep. */
+bool wire_ring_must_wake(struct wire_ring *ring);
+
+/* The consumer's: octets that can be taken, or WIRE_RING_CORRUPT. */
+size_t wire_ring_ready(const struct wire_ring *ring);
+/* The consumer's: copies octets that are ready, wipes them in the ring, frees their place. */
+void wire_ring_take(struct wire_ring *ring, uint8_t *into, size_t len);
+/* The consumer's: asks for the bell. False when octets have come meanwhile; then it is not asked
+ * for. */
+bool wire_ring_sleep(struct wire_ring *ring);
+/* The consumer's: awake again, however it came about. */
+void wire_ring_wake(struct wire_ring *ring);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The shared rings: octets come out as they went in whatever the position, a full ring takes
+ * nothing, what is taken is wiped, and a peer's nonsense is found. Sleeping and waking under all
+ * interleavings is ring_model_test.c's.
+ */
+#include "harness.h"
+#include "wire/ring.h"
+
+#include <pthread.h>
+
+static struct wire_ring_area area;
+
+static void open_both(struct wire_ring *producer, struct wire_ring *consumer, uint32_t position)
+{
+	memset(&area, 0, sizeof(area));
+	wire_ring_requests(producer, &area);
+	wire_ring_requests(consumer, &area);
+	producer->position = consumer->position = position;
+	area.requests.published = area.requests.consumed = position;
+}
+
+static void fill(uint8_t *octets, size_t len, uint32_t seed)
+{
+	for (size_t i = 0; i < len; i++)
+		octets[i] = (uint8_t)(seed + 7 * i + 1);
+}
+
+TEST(through_every_position_near_the_ends)
+{
+	static const size_t lens[] = {1, 15, 16, 17, 4096, WIRE_RING_SIZE - 1, WIRE_RING_SIZE};
+	static uint8_t in[WIRE_RING_SIZE], out[WIRE_RING_SIZE];
+	struct wire_ring producer, consumer;
+
+	for (uint32_t at = UINT32_MAX - 2 * WIRE_RING_SIZE; at != 64; at += 13) {
+		for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+			size_t len = lens[i];
+
+			open_both(&producer, &consumer, at);
+			fill(in, len, at);
+			ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){in, len}));
+			ASSERT_EQ(wire_ring_ready(&consumer), len);
+			wire_ring_take(&consumer, out, len);
+			ASSERT_EQ(memcmp(in, out, len), 0);
+			ASSERT_EQ(wire_ring_ready(&consumer), 0);
+		}
+		if (at > 64 && at < 128)
+			break;
+	}
+}
+
+TEST(full_takes_nothing)
+{
+	static uint8_t octets[WIRE_RING_SIZE + 1];
+	struct wire_ring producer, consumer;
+
+	open_both(&producer, &consumer, 0);
+	ASSERT_FALSE(wire_ring_put(&producer, (struct wire_bytes){octets, WIRE_RING_SIZE + 1}));
+	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){octets, WIRE_RING_SIZE - 1}));
+	ASSERT_FALSE(wire_ring_put(&producer, (struct wire_bytes){octets, 2}));
+	ASSERT_EQ(wire_ring_ready(&consumer), WIRE_RING_SIZE - 1);
+	wire_ring_take(&consumer, octets, 1);
+	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){octets, 2}));
+}
+
+TEST(taken_octets_are_wiped)
+{
+	static uint8_t octets[WIRE_RING_SIZE];
+	struct wire_ring producer, consumer;
+
+	open_both(&producer, &consumer, WIRE_RING_SIZE - 5);
+	memset(octets, 0xa5, sizeof(octets));
+	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){octets, 1000}));
+	wire_ring_take(&consumer, octets, 1000);
+	for (size_t i = 0; i < WIRE_RING_SIZE; i++)
+		ASSERT_EQ(area.request_octets[i], 0);
+}
+
+TEST(nonsense_of_the_producer)
+{
+	struct wire_ring producer, consumer;
+
+	open_both(&producer, &consumer, 100);
+	area.requests.published = 100 + WIRE_RING_SIZE;
+	ASSERT_EQ(wire_ring_ready(&consumer), WIRE_RING_SIZE);
+	area.requests.published = 101 + WIRE_RING_SIZE;
+	ASSERT_EQ(wire_ring_ready(&consumer), WIRE_RING_CORRUPT);
+	area.requests.published = 99;
+	ASSERT_EQ(wire_ring_ready(&consumer), WIRE_RING_CORRUPT);
+}
+
+TEST(nonsense_of_the_consumer)
+{
+	static const uint8_t octet = 1;
+	struct wire_ring producer, consumer;
+
+	open_both(&producer, &consumer, 100);
+	area.requests.consumed = 101;
+	ASSERT_FALSE(wire_ring_put(&producer, (struct wire_bytes){&octet, 1}));
+	area.requests.consumed = 100 - WIRE_RING_SIZE - 1;
+	ASSERT_FALSE(wire_ring_put(&producer, (struct wire_bytes){&octet, 1}));
+}
+
+TEST(one_bell_for_one_sleep)
+{
+	static const uint8_t octet = 1;
+	struct wire_ring producer, consumer;
+	uint8_t out;
+
+	open_both(&producer, &consumer, 0);
+	ASSERT_FALSE(wire_ring_must_wake(&producer));
+	ASSERT_TRUE(wire_ring_sleep(&consumer));
+	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){&octet, 1}));
+	ASSERT_TRUE(wire_ring_must_wake(&producer));
+	ASSERT_FALSE(wire_ring_must_wake(&producer));
+	ASSERT_FALSE(wire_ring_sleep(&consumer));
+	ASSERT_FALSE(wire_ring_must_wake(&producer));
+	wire_ring_take(&consumer, &out, 1);
+	ASSERT_TRUE(wire_ring_sleep(&consumer));
+	wire_ring_wake(&consumer);
+	ASSERT_FALSE(wire_ring_must_wake(&producer));
+}
+
+/* ---- two real threads ---- */
+
+#define FRAMES 200000u
+
+static void *produce(void *argument)
+{
+	struct wire_ring *producer = argument;
+	uint8_t frame[300];
+
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		size_t len = 4 + i % 290;
+
+		memcpy(frame, &i, 4);
+		fill(frame + 4, len - 4, i);
+		while (!wire_ring_put(producer, (struct wire_bytes){frame, len}))
+			sched_yield();
+	}
+	return NULL;
+}
+
+TEST(two_threads)
+{
+	uint8_t frame[300], wanted[300];
+	struct wire_ring producer, consumer;
+	pthread_t thread;
+
+	open_both(&producer, &consumer, UINT32_MAX - 1000);
+	ASSERT_EQ(pthread_create(&thread, NULL, produce, &producer), 0);
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		size_t len = 4 + i % 290;
+
+		while (!wire_ring_ready(&consumer))
+			sched_yield();
+		ASSERT_GE(wire_ring_ready(&consumer), len); /* whole or not at all */
+		wire_ring_take(&consumer, frame, len);
+		memcpy(wanted, &i, 4);
+		fill(wanted + 4, len - 4, i);
+		ASSERT_EQ(memcmp(frame, wanted, len), 0);
+	}
+	pthread_join(thread, NULL);
+}
+
+HARNESS_MAIN

@@ -260,7 +260,8 @@ static uint64_t random_of(uint64_t *seed)
 	return *seed;
 }
 
-static void *scribble(void *argument)
+/* Races with its own process on purpose. */
+__attribute__((no_sanitize("thread"))) static void *scribble(void *argument)
 {
 	struct scribbler *scribbler = argument;
 	uint8_t *area = (uint8_t *)scribbler->client->ring.area;

@@ -118,7 +118,8 @@ TEST(pss)
 
 TEST(oaep)
 {
-	CK_RSA_PKCS_OAEP_PARAMS params = {CKM_SHA_1, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED, "label", 5};
+	CK_RSA_PKCS_OAEP_PARAMS params = {CKM_SHA_1, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED,
+	                                  (CK_BYTE_PTR)(uintptr_t) "label", 5};
 	struct wire_oaep_parameter record;
 	struct wire_mechanism out = encode(CKM_RSA_PKCS_OAEP, &params, sizeof(params));
 

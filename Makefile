@@ -160,10 +160,12 @@ kmod: ## the kernel module, for the kernel whose headers are in KDIR, in build/k
 check-vm: ## the kernel module's tests in a virtual machine with Debian 12's kernel (part of check)
 	@scripts/install-packages test
 	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory hooks
 	@tests/run --build $(BUILD) --filter tests/vm/
 check-vm-all: ## the same with Debian 13's kernel and its backport, too; needs root
 	@scripts/install-packages test
 	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory hooks
 	@tests/run --build $(BUILD) $(wildcard tests/vm/*_test.sh) tests/vm/linux_6.12.sh tests/vm/linux_7.sh
 check-vm-debug: ## the same with kernels that check memory, locks and leaks; builds them once, in 12 minutes
 	@scripts/install-packages debug
@@ -197,6 +199,8 @@ format: ## format every userspace source
 	@scripts/format
 
 .PHONY: install uninstall
+# Where DKMS looks for it.
+MODULE_SOURCE := $(PREFIX)/src/craton-hsm-$(VERSION)
 install: all ## install to DESTDIR/PREFIX; an existing configuration is kept
 	install -D -m 0755 $(DAEMON) $(DESTDIR)$(PREFIX)/sbin/craton-hsm-daemon
 	install -D -m 0644 $(DAEMON).hmac $(DESTDIR)$(PREFIX)/sbin/craton-hsm-daemon.hmac
@@ -204,12 +208,19 @@ install: all ## install to DESTDIR/PREFIX; an existing configuration is kept
 	install -D -m 0755 $(INTEGRITY) $(DESTDIR)$(PREFIX)/sbin/craton-hsm-integrity
 	install -D -m 0644 $(LIBRARY) $(DESTDIR)$(LIBDIR)/libcraton_hsm.so
 	install -D -m 0644 $(LIBRARY).hmac $(DESTDIR)$(LIBDIR)/libcraton_hsm.so.hmac
+	install -D -m 0644 kmod/60-craton-hsm.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-craton-hsm.rules
+	install -d -m 0755 $(DESTDIR)$(MODULE_SOURCE) && \
+		cp -r --parents Kbuild dkms.conf include/uapi kmod/*.[ch] $(DESTDIR)$(MODULE_SOURCE)/
+	[ -e $(DESTDIR)$(SYSCONFDIR)/modprobe.d/craton-hsm.conf ] || \
+		install -D -m 0644 kmod/craton-hsm.conf $(DESTDIR)$(SYSCONFDIR)/modprobe.d/craton-hsm.conf
 	[ -e $(DESTDIR)$(SYSCONFDIR)/craton-hsm/craton_hsm.toml ] || { \
 		install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/craton-hsm && \
 		$(DAEMON) --print-config >$(DESTDIR)$(SYSCONFDIR)/craton-hsm/craton_hsm.toml; }
 uninstall: ## remove what install put there, but the configuration and the store
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/sbin/,craton-hsm-daemon craton-hsm-daemon.hmac craton-hsm-admin craton-hsm-integrity)
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libcraton_hsm.so libcraton_hsm.so.hmac)
+	rm -f $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-craton-hsm.rules
+	rm -rf $(DESTDIR)$(MODULE_SOURCE)
 
 .PHONY: clean
 clean: ## remove the build folder

@@ -129,3 +129,20 @@ enum err handle_publish(struct session *session, struct attributes *const *sets,
 	}
 	return err;
 }
+
+static int append(const char *text, size_t len, void *buffer)
+{
+	wire_put_raw(buffer, text, len);
+	return 0;
+}
+
+enum err handle_put_json(struct call *call, json_t *report, struct wire_bytes *reply)
+{
+	int failed = json_dump_callback(report, append, &call->output, JSON_COMPACT);
+
+	json_decref(report);
+	if (failed || call->output.failed)
+		return ERROR_MEMORY;
+	*reply = (struct wire_bytes){call->output.data, call->output.len};
+	return ERROR_NONE;
+}

@@ -6,6 +6,8 @@
 #ifndef AGENT_HANDLE_H
 #define AGENT_HANDLE_H
 
+#include <jansson.h>
+
 #include "application.h"
 #include "call.h"
 #include "dispatch.h"
@@ -37,6 +39,8 @@ enum err handle_may_write(const struct session *session, const struct attributes
  * publishes all or none. */
 enum err handle_publish(struct session *session, struct attributes *const *sets, size_t count,
                         uint64_t *handles) MUST_CHECK;
+/* Puts a report, which is given up, into the call's output. */
+enum err handle_put_json(struct call *call, json_t *report, struct wire_bytes *reply) MUST_CHECK;
 /* The context for template_build of a key or object made in this session. */
 struct template_context handle_template_context(const struct session *session,
                                                 enum template_origin origin);

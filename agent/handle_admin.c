@@ -5,7 +5,6 @@
  */
 #include "handle.h"
 
-#include <jansson.h>
 #include <string.h>
 
 #include "config.h"
@@ -187,25 +186,11 @@ static json_t *report(struct agent *agent)
 	return all;
 }
 
-static int append(const char *text, size_t len, void *buffer)
-{
-	wire_put_raw(buffer, text, len);
-	return 0;
-}
-
 enum err handle_admin_status(struct call *call, const struct wire_admin_status_request *request,
                              struct wire_admin_status_reply *reply)
 {
-	json_t *all = report(call->agent);
-	int failed;
-
 	(void)request;
-	failed = json_dump_callback(all, append, &call->output, JSON_COMPACT);
-	json_decref(all);
-	if (failed || call->output.failed)
-		return ERROR_MEMORY;
-	reply->json = (struct wire_bytes){call->output.data, call->output.len};
-	return ERROR_NONE;
+	return handle_put_json(call, report(call->agent), &reply->json);
 }
 
 enum err handle_admin_keyring_publish(struct call *call,

@@ -101,6 +101,61 @@ enum err handle_volume_create(struct call *call, const struct wire_volume_create
 	return err ? err : create(call, &scope, request, &reply->in_kernel);
 }
 
+/* ---- list ---- */
+
+static json_t *text_json(struct wire_bytes text)
+{
+	json_t *value = json_stringn((const char *)text.data, text.len);
+
+	return value ? value : json_string("?");
+}
+
+static json_t *volume_json(const struct volume *volume)
+{
+	const struct volume_record *record = &volume->record;
+
+	/* Of a damaged volume the record was left empty. */
+	if (!record->blob.len)
+		return json_pack("{s:o, s:b}", "name", text_json(volume->name), "damaged", 1);
+	return json_pack("{s:o, s:b, s:o, s:o, s:i, s:i, s:I, s:I, s:b}", "name",
+	                 text_json(volume->name), "damaged", 0, "device", text_json(record->device),
+	                 "cipher", text_json(record->cipher), "key_size",
+	                 (int)volume_blob_key_len(record->blob), "sector_size",
+	                 (int)record->sector_size, "offset", (json_int_t)record->offset, "size",
+	                 (json_int_t)record->sectors, "allow_discards",
+	                 (record->flags & VOLUME_ALLOW_DISCARDS) != 0);
+}
+
+struct listing {
+	json_t *volumes;
+	bool failed; /* out of memory */
+};
+
+static void list_one(void *context, const struct volume *volume)
+{
+	struct listing *listing = context;
+
+	if (json_array_append_new(listing->volumes, volume_json(volume)))
+		listing->failed = true;
+}
+
+enum err handle_volume_list(struct call *call, const struct wire_volume_list_request *request,
+                            struct wire_volume_list_reply *reply)
+{
+	struct listing listing = {.volumes = json_array()};
+	session_auto session = NULL;
+	struct volume_scope scope;
+	enum err err;
+
+	session = begin(call, request->session, false, &scope, &err);
+	if (!err)
+		err = volume_list(&scope, list_one, &listing);
+	if (!err && !listing.failed)
+		return handle_put_json(call, listing.volumes, &reply->json);
+	json_decref(listing.volumes);
+	return err ? err : ERROR_MEMORY;
+}
+
 /* ---- describe ---- */
 
 /* The object may be gone when the reply is sent, so the reply borrows from call->output. */
@@ -148,11 +203,7 @@ enum err handle_volume_describe(struct call *call,
 	session = begin(call, request->session, false, &scope, &err);
 	if (err)
 		return err;
-	if (request->next)
-		err = volume_after(&scope, request->name, &volume);
-	else
-		err = volume_find(&scope, request->name, &volume);
-	call->unaudited = request->next && err == ERROR_VOLUME_UNKNOWN; /* the end of a list */
+	err = volume_find(&scope, request->name, &volume);
 	reply->damaged = err == ERROR_VOLUME_DAMAGED;
 	if (err && !reply->damaged)
 		return err;

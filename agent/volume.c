@@ -5,6 +5,7 @@
  */
 #include "volume.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "volume_object.h"
@@ -25,37 +26,79 @@ enum err volume_find(const struct volume_scope *scope, struct wire_bytes name,
 	return err;
 }
 
-/* By octets, the shorter first. */
-static int compare(struct wire_bytes a, struct wire_bytes b)
+/* By octets, the shorter first; of one name the oldest first, as volume_find takes it. */
+struct named {
+	struct wire_bytes name;
+	struct object *object;
+	size_t age;
+};
+
+static int compare(const void *first, const void *second)
 {
-	size_t common = a.len < b.len ? a.len : b.len;
-	int order = common ? memcmp(a.data, b.data, common) : 0;
+	const struct named *a = first, *b = second;
+	size_t common = a->name.len < b->name.len ? a->name.len : b->name.len;
+	int order = common ? memcmp(a->name.data, b->name.data, common) : 0;
 
 	if (order)
 		return order;
-	return a.len < b.len ? -1 : a.len > b.len;
+	if (a->name.len != b->name.len)
+		return a->name.len < b->name.len ? -1 : 1;
+	return a->age < b->age ? -1 : a->age > b->age;
 }
 
-enum err volume_after(const struct volume_scope *scope, struct wire_bytes name,
-                      struct volume *volume)
+/* Those whose name is one, in order; a client with the PIN may have made others. */
+static size_t sort(const struct volume_objects *found, struct named *sorted)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < found->count; i++) {
+		struct wire_bytes name = volume_object_name(found->list[i]);
+
+		if (volume_name_valid(name))
+			sorted[count++] = (struct named){name, found->list[i], i};
+	}
+	qsort(sorted, count, sizeof(*sorted), compare);
+	return count;
+}
+
+static bool same_name(const struct named *a, const struct named *b)
+{
+	return a->name.len == b->name.len && !memcmp(a->name.data, b->name.data, a->name.len);
+}
+
+static enum err tell(struct object *object, void (*each)(void *context, const struct volume *),
+                     void *context)
+{
+	volume_auto volume = {0};
+	enum err err = volume_read(object, &volume);
+
+	if (err && err != ERROR_VOLUME_DAMAGED)
+		return err;
+	each(context, &volume);
+	return ERROR_NONE;
+}
+
+enum err volume_list(const struct volume_scope *scope,
+                     void (*each)(void *context, const struct volume *volume), void *context)
 {
 	const struct wire_bytes all = {NULL, 0};
 	volume_objects_auto found = {0};
-	struct object *next = NULL;
-	enum err err;
+	struct named *sorted;
+	size_t count;
+	enum err err = volume_objects_find(scope, all, &found);
 
-	*volume = (struct volume){0};
-	err = volume_objects_find(scope, all, &found);
-	for (size_t i = 0; !err && i < found.count; i++) {
-		struct wire_bytes here = volume_object_name(found.list[i]);
-
-		if (volume_name_valid(here) && compare(here, name) > 0 &&
-		    (!next || compare(here, volume_object_name(next)) < 0))
-			next = found.list[i];
-	}
 	if (err)
 		return err;
-	return next ? volume_read(next, volume) : ERROR_VOLUME_UNKNOWN;
+	sorted = calloc(found.count + 1, sizeof(*sorted));
+	if (!sorted)
+		return ERROR_MEMORY;
+	count = sort(&found, sorted);
+	for (size_t i = 0; !err && i < count; i++) {
+		if (!i || !same_name(&sorted[i - 1], &sorted[i]))
+			err = tell(sorted[i].object, each, context);
+	}
+	free(sorted);
+	return err;
 }
 
 /* ---- creating ---- */

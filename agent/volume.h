@@ -37,9 +37,11 @@ void volume_put(struct volume *volume);
  * empty, and object and name are set. */
 enum err volume_find(const struct volume_scope *scope, struct wire_bytes name,
                      struct volume *volume) MUST_CHECK;
-/* Likewise, of the first volume after this name, which may be empty. */
-enum err volume_after(const struct volume_scope *scope, struct wire_bytes name,
-                      struct volume *volume) MUST_CHECK;
+/* Calls `each` for every volume, in the order of their names; the record of one that is damaged is
+ * empty. One search. */
+enum err volume_list(const struct volume_scope *scope,
+                     void (*each)(void *context, const struct volume *volume),
+                     void *context) MUST_CHECK;
 
 /*
  * A new volume with a key of its own, of which `record` says all but key and key-encryption key,

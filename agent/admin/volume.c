@@ -81,13 +81,12 @@ static void copy(char *to, size_t room, struct wire_bytes from)
 	snprintf(to, room, "%.*s", (int)from.len, from.len ? (const char *)from.data : "");
 }
 
-bool volume_fetch(struct volume_session *session, const char *name, bool next,
-                  struct volume_entry *entry, CK_RV *rv)
+bool volume_fetch(struct volume_session *session, const char *name, struct volume_entry *entry,
+                  CK_RV *rv)
 {
 	struct wire_volume_describe_request request = {
 		.session = session->handle,
 		.name = wire_text(name),
-		.next = next,
 	};
 	struct wire_volume_describe_reply reply;
 
@@ -128,65 +127,83 @@ static const char *state_text(enum volume_state state)
 	return names[state];
 }
 
-static json_t *entry_json(const struct volume_entry *entry)
+static const char *text(const json_t *volume, const char *key)
 {
-	if (entry->damaged)
-		return json_pack("{s:s, s:b, s:o}", "name", entry->name, "damaged", 1, "open",
-		                 state_json(volume_mapping_state(entry->name)));
-	return json_pack("{s:s, s:b, s:o, s:s, s:s, s:i, s:i, s:I, s:I, s:b}", "name", entry->name,
-	                 "damaged", 0, "open", state_json(volume_mapping_state(entry->name)),
-	                 "device", entry->device, "cipher", entry->cipher, "key_size",
-	                 entry->key_len, "sector_size", entry->sector_size, "offset",
-	                 (json_int_t)entry->offset, "size", (json_int_t)entry->sectors,
-	                 "allow_discards", entry->allow_discards);
+	const char *value = json_string_value(json_object_get(volume, key));
+
+	return value ? value : "?";
 }
 
-static void entry_print(const struct volume_entry *entry)
+static long long number(const json_t *volume, const char *key)
 {
-	enum volume_state state = volume_mapping_state(entry->name);
+	return json_integer_value(json_object_get(volume, key));
+}
 
-	if (entry->damaged) {
-		printf("%s: DAMAGED, %s\n", entry->name, state_text(state));
+static void print_volume(const json_t *volume, enum volume_state state)
+{
+	long long sectors = number(volume, "size");
+
+	printf("%s: ", text(volume, "name"));
+	if (json_is_true(json_object_get(volume, "damaged"))) {
+		printf("DAMAGED, %s\n", state_text(state));
 		return;
 	}
-	printf("%s: %s, %s with a key of %u octets, on %s from sector %llu", entry->name,
-	       state_text(state), entry->cipher, entry->key_len, entry->device,
-	       (unsigned long long)entry->offset);
-	if (entry->sectors)
-		printf(", %llu sectors", (unsigned long long)entry->sectors);
-	printf("%s\n", entry->allow_discards ? ", discards allowed" : "");
+	printf("%s, %s with a key of %lld octets, on %s from sector %lld", state_text(state),
+	       text(volume, "cipher"), number(volume, "key_size"), text(volume, "device"),
+	       number(volume, "offset"));
+	if (sectors)
+		printf(", %lld sectors", sectors);
+	printf("%s\n",
+	       json_is_true(json_object_get(volume, "allow_discards")) ? ", discards allowed" : "");
 }
 
-/* Prints each volume, or appends it to `all`. */
-static CK_RV list(struct volume_session *session, json_t *all)
-{
-	struct volume_entry entry = {0};
-	CK_RV rv;
-
-	while (volume_fetch(session, entry.name, true, &entry, &rv)) {
-		if (all)
-			json_array_append_new(all, entry_json(&entry));
-		else
-			entry_print(&entry);
-	}
-	return rv == CKR_CRATON_VOLUME_UNKNOWN ? CKR_OK : rv;
-}
-
-int admin_volume_list(const struct admin_options *options)
+/* The agent's array, or NULL with a line on standard error. */
+static json_t *fetch_list(const struct admin_options *options)
 {
 	volume_session_auto session = {0};
-	json_t *all;
+	struct wire_volume_list_request request = {0};
+	struct wire_volume_list_reply reply;
+	json_t *volumes;
 	CK_RV rv;
 
 	if (!volume_session_begin(options, false, &session))
-		return ADMIN_FAILED;
-	all = options->json ? json_array() : NULL;
-	rv = list(&session, all);
+		return NULL;
+	request.session = session.handle;
+	rv = request_volume_list(session.connection, &request, &reply);
 	if (rv) {
-		json_decref(all);
-		return admin_fail_rv("volume list", rv);
+		admin_fail_rv("volume list", rv);
+		return NULL;
 	}
-	return all ? admin_print_json(json_pack("{s:o}", "volumes", all)) : ADMIN_DONE;
+	volumes = json_loadb((const char *)reply.json.data, reply.json.len, JSON_REJECT_DUPLICATES,
+	                     NULL);
+	if (volumes && json_is_array(volumes))
+		return volumes;
+	json_decref(volumes);
+	admin_fail("the agent's list is not JSON");
+	return NULL;
+}
+
+/* What the agent, which maps nothing, cannot know: which are open. */
+int admin_volume_list(const struct admin_options *options)
+{
+	json_t *volumes = fetch_list(options), *volume;
+	enum volume_state state;
+	size_t index;
+
+	if (!volumes)
+		return ADMIN_FAILED;
+	json_array_foreach(volumes, index, volume)
+	{
+		state = volume_mapping_state(text(volume, "name"));
+		if (options->json)
+			json_object_set_new(volume, "open", state_json(state));
+		else
+			print_volume(volume, state);
+	}
+	if (options->json)
+		return admin_print_json(json_pack("{s:o}", "volumes", volumes));
+	json_decref(volumes);
+	return ADMIN_DONE;
 }
 
 /* ---- create ---- */

@@ -34,7 +34,7 @@ static bool fetch(struct opening *opening, const char *name)
 {
 	CK_RV rv;
 
-	if (!volume_fetch(&opening->session, name, false, &opening->entry, &rv)) {
+	if (!volume_fetch(&opening->session, name, &opening->entry, &rv)) {
 		admin_fail_rv(name, rv);
 		return false;
 	}

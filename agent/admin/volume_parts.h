@@ -39,9 +39,9 @@ void volume_session_end(struct volume_session *session);
 #define volume_session_auto __attribute__((cleanup(volume_session_end))) struct volume_session
 /* The one argument, or a line on standard error and NULL. */
 const char *volume_name(const struct admin_options *options);
-/* The volume of this name, or with `next` the first after it. *rv, no line, when there is none. */
-bool volume_fetch(struct volume_session *session, const char *name, bool next,
-                  struct volume_entry *entry, CK_RV *rv);
+/* The volume of this name. *rv, no line, when there is none. */
+bool volume_fetch(struct volume_session *session, const char *name, struct volume_entry *entry,
+                  CK_RV *rv);
 
 /* ---- volume_device.c ---- */
 

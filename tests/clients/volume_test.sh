@@ -204,6 +204,12 @@ check "killed at every write, all volumes open" test -z "$problem"
 echo "# $kills kills"
 check "it was killed at several, and not at the end" test $kills -ge 3 -a $kills -lt 40
 
+# ---- more than fit a small frame ----
+fault_program many_volumes
+check "1000 more, which a client made up" env USER_PIN="$USER_PIN" CRATON_HSM_SOCKET="$SCRATCH/pkcs11.sock" "$SCRATCH/many_volumes" 1000
+check "are listed, as damaged, after the others" json '[.volumes[:4][].name] == ["beside", "data", "part", "zz-planted-'"$(printf %052d 0)"'"] and
+	(.volumes | length) == 1003 and ([.volumes[] | select(.damaged)] | length) == 1000 and (tostring | length) > 65536' volume list --json
+
 # ---- the log ----
 for operation in create open close rewrap remove; do
 	check "$operation is audited" eval "audited $operation data Success || audited $operation forced Success"

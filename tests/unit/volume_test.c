@@ -153,23 +153,41 @@ TEST(bad_arguments)
 	close_all();
 }
 
+#define LISTED_MAX 8
+
+struct listed {
+	size_t count;
+	char names[LISTED_MAX][VOLUME_NAME_MAX + 1];
+	bool damaged[LISTED_MAX];
+};
+
+static void note_listed(void *context, const struct volume *volume)
+{
+	struct listed *listed = context;
+
+	ASSERT_LT(listed->count, LISTED_MAX);
+	snprintf(listed->names[listed->count], VOLUME_NAME_MAX + 1, "%.*s", (int)volume->name.len,
+	         (const char *)volume->name.data);
+	listed->damaged[listed->count++] = !volume->record.blob.len;
+}
+
 TEST(listed_in_order)
 {
 	static const char *const names[] = {"b", "a1", "c", "a", "b2"};
 	static const char *const sorted[] = {"a", "a1", "b", "b2", "c"};
-	char last[VOLUME_NAME_MAX + 1] = "";
-	volume_auto volume = {0};
+	struct listed listed = {0};
 
 	open_all();
+	ASSERT_EQ(volume_list(&scope, note_listed, &listed), ERROR_NONE);
+	EXPECT_EQ(listed.count, 0);
 	for (size_t i = 0; i < COUNT(names); i++)
 		ASSERT_EQ(create(names[i]), ERROR_NONE);
+	ASSERT_EQ(volume_list(&scope, note_listed, &listed), ERROR_NONE);
+	ASSERT_EQ(listed.count, COUNT(sorted));
 	for (size_t i = 0; i < COUNT(sorted); i++) {
-		ASSERT_EQ(volume_after(&scope, wire_text(last), &volume), ERROR_NONE);
-		snprintf(last, sizeof(last), "%.*s", (int)volume.name.len, volume.name.data);
-		EXPECT_STREQ(last, sorted[i]);
-		volume_put(&volume);
+		EXPECT_STREQ(listed.names[i], sorted[i]);
+		EXPECT_FALSE(listed.damaged[i]);
 	}
-	EXPECT_EQ(volume_after(&scope, wire_text(last), &volume), ERROR_VOLUME_UNKNOWN);
 	close_all();
 }
 
@@ -340,6 +358,25 @@ TEST(rewrapped_all_or_none)
 	EXPECT_EQ(count, 2);
 	EXPECT_TRUE(opens("first"));
 	volume_put(&damaged);
+	close_all();
+}
+
+/* What a client with the PIN planted shows as what it is, hides nothing, and is no second one. */
+TEST(listed_with_what_is_damaged)
+{
+	struct listed listed = {0};
+
+	open_all();
+	ASSERT_EQ(create("good"), ERROR_NONE);
+	plant("good", wire_text("no record"));
+	plant("bad", wire_text("no record"));
+	plant("a/b", wire_text("no name of a volume"));
+	ASSERT_EQ(volume_list(&scope, note_listed, &listed), ERROR_NONE);
+	ASSERT_EQ(listed.count, 2);
+	EXPECT_STREQ(listed.names[0], "bad");
+	EXPECT_TRUE(listed.damaged[0]);
+	EXPECT_STREQ(listed.names[1], "good");
+	EXPECT_FALSE(listed.damaged[1]);
 	close_all();
 }
 

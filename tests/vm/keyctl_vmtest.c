@@ -63,7 +63,7 @@ TEST(rdescribe)
 	slot_with_label("web server", CRATON_HSM_SEALED);
 	SHELL("keyctl rdescribe %d", key);
 	snprintf(wanted, sizeof(wanted), ";web server: slot %u, generic, 32 octets, sealed", slot);
-	EXPECT_EQ(strncmp(shell_output, "craton_hsm;0;0;", 15), 0);
+	EXPECT_EQ(strncmp(shell_output, "craton_hsm;0;0;010d0000;", 24), 0);
 	EXPECT_TRUE(shell_said(wanted));
 	/* Neither label nor text has a ';', so that a script may cut the line there. */
 	EXPECT_TRUE(strrchr(shell_output, ';') < strstr(shell_output, "web server"));

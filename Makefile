@@ -199,8 +199,9 @@ format: ## format every userspace source
 	@scripts/format
 
 .PHONY: install uninstall
-# Where DKMS looks for it.
+# Where DKMS looks for it, and all that it needs to build it.
 MODULE_SOURCE := $(PREFIX)/src/craton-hsm-$(VERSION)
+MODULE_FILES := dkms.conf Kbuild $(wildcard kmod/*.c kmod/*.h) include/uapi/craton_hsm.h LICENSES/GPL-2.0-only.txt
 install: all ## install to DESTDIR/PREFIX; an existing configuration is kept
 	install -D -m 0755 $(DAEMON) $(DESTDIR)$(PREFIX)/sbin/craton-hsm-daemon
 	install -D -m 0644 $(DAEMON).hmac $(DESTDIR)$(PREFIX)/sbin/craton-hsm-daemon.hmac
@@ -209,8 +210,8 @@ install: all ## install to DESTDIR/PREFIX; an existing configuration is kept
 	install -D -m 0644 $(LIBRARY) $(DESTDIR)$(LIBDIR)/libcraton_hsm.so
 	install -D -m 0644 $(LIBRARY).hmac $(DESTDIR)$(LIBDIR)/libcraton_hsm.so.hmac
 	install -D -m 0644 kmod/60-craton-hsm.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-craton-hsm.rules
-	install -d -m 0755 $(DESTDIR)$(MODULE_SOURCE) && \
-		cp -r --parents Kbuild dkms.conf include/uapi kmod/*.[ch] $(DESTDIR)$(MODULE_SOURCE)/
+	rm -rf $(DESTDIR)$(MODULE_SOURCE)
+	for file in $(MODULE_FILES); do install -D -m 0644 $$file $(DESTDIR)$(MODULE_SOURCE)/$$file || exit; done
 	[ -e $(DESTDIR)$(SYSCONFDIR)/modprobe.d/craton-hsm.conf ] || \
 		install -D -m 0644 kmod/craton-hsm.conf $(DESTDIR)$(SYSCONFDIR)/modprobe.d/craton-hsm.conf
 	[ -e $(DESTDIR)$(SYSCONFDIR)/craton-hsm/craton_hsm.toml ] || { \

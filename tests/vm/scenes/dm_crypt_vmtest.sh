@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# TIMEOUT 400
+# TIMEOUT 600
 # craton-hsm-admin volume to the end: a mapping with a filesystem that outlives closing, rewrapping, the agent's restart and the loss of
 # the kernel module; and a search of memory for the volume's key, which must find nothing with the module, and something without it
 # in an agent that was made to keep the key (else the search would prove nothing). Every command costs a PIN derivation, which is
@@ -130,10 +130,22 @@ check "the audit log has the end of it" eval 'grep "(volume [a-z]*)" audit.jsonl
 check_here "the agent stops" agent_stop
 check "the module goes" rmmod craton_hsm
 if [ -x "$HOOKS/craton-hsm-daemon" ]; then
+	# All its memory can be read, so that a key which was not wiped would be found.
 	AGENT_BUILD=$HOOKS
+	AGENT_ENVIRONMENT=(CRATON_TEST_PLAIN_MEMORY=1)
+	agent_start || { ktap_fail "the agent starts without the module"; ktap_done; }
+	check "a volume of the kernel's opens without it, with a notice" contains "passed through the agent's memory" volume open data
+	check "it is the same" has_file data
+	sectors data disk
+	check "the key was wiped from the agent's memory" misses_key pid "$AGENT_PID"
+	comment <find.out
+	check "of which none is hidden" grep -q ', 0 KiB not readable' find.out
+	check "close" closes data
+	check "rewrap without the module" json '.count == 2 and .in_kernel == false' volume rewrap --json
+	check_here "the agent stops" agent_stop
 	AGENT_ENVIRONMENT=(CRATON_TEST_PLAIN_MEMORY=1 CRATON_TEST_VOLUME_KEY_STAYS=1)
 	agent_start || { ktap_fail "the careless agent starts"; ktap_done; }
-	check "a volume of the kernel's opens without it, with a notice" contains "passed through the agent's memory" volume open data
+	check "what was rewrapped so opens" volume open data
 	check "it is the same" has_file data
 	sectors data disk
 	check "the search finds its key in a careless agent: it can find" find_key pid "$AGENT_PID"

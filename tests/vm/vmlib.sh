@@ -16,5 +16,5 @@ as() {
 module_loaded() { grep -q '^craton_hsm ' /proc/modules; }
 module_gone() { ! module_loaded; }
 module_path() { find "/lib/modules/$(uname -r)" -name craton_hsm.ko; }
-# An attribute of the module: its reference count is how many slots, arenas and descriptors live.
+# An attribute of the module: its reference count is how many slots and open descriptors live; an arena keeps its descriptor.
 module_users() { cat /sys/module/craton_hsm/refcnt; }

@@ -59,7 +59,8 @@ ADMIN := $(BUILD)/craton-hsm-admin
 INTEGRITY := $(BUILD)/craton-hsm-integrity
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SOURCES))
 API_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(API_SOURCES))
-VM_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(VM_SOURCES)) $(BUILD)/tests/vm/find_volume_key
+VM_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(VM_SOURCES)) $(BUILD)/tests/vm/find_volume_key \
+	$(BUILD)/tests/vm/seed_random
 BENCH := $(patsubst tests/%.c,$(BUILD)/tests/%,$(BENCH_SOURCES))
 
 .PHONY: all

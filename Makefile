@@ -186,11 +186,15 @@ check-tsan: ## the unit and API tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory BUILD=build/tsan SANITIZE=thread tests
 	@TSAN_OPTIONS="die_after_fork=0 $$TSAN_OPTIONS" tests/run --build build/tsan --filter '$(SANITIZED)'
 
-.PHONY: bench
+.PHONY: bench bench-vm
 bench: ## measure against SoftHSM2 (in process, and through p11-kit server) and raw OpenSSL
 	@scripts/install-packages test
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
+bench-vm: ## measure the agent on the kernel module's memory and on mlock's, in a virtual machine, in instructions
+	@scripts/install-packages test
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(abspath $(BUILD)) tests/bench/vm --icount
 
 .PHONY: lint format
 lint: ## formatting, static analysis, house rules

@@ -122,11 +122,13 @@ void chsm_logon_undo(const struct craton_hsm_logon *request)
 		return;
 	describe(request, description);
 	found = keyring_search(keyring, &key_type_logon, description, false);
-	key_ref_put(keyring);
 	if (IS_ERR(found))
-		return;
+		goto out;
 	key = key_ref_to_ptr(found);
-	if (key->serial == request->serial)
+	/* Unlinking needs memory; invalidating does not, and leaves the link to the collector of keys. */
+	if (key->serial == request->serial && key_unlink(key_ref_to_ptr(keyring), key))
 		key_invalidate(key);
 	key_ref_put(found);
+out:
+	key_ref_put(keyring);
 }

@@ -191,10 +191,10 @@ bench: ## measure against SoftHSM2 (in process, and through p11-kit server) and 
 	@scripts/install-packages test
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
-bench-vm: ## measure the agent on the kernel module's memory and on mlock's, in a virtual machine, in instructions
+bench-vm: ## measure the agent on the kernel module's memory and on mlock's, in a virtual machine; 5 minutes
 	@scripts/install-packages test
 	@$(MAKE) --no-print-directory tests
-	@BUILD=$(abspath $(BUILD)) tests/bench/vm --icount
+	@BUILD=$(abspath $(BUILD)) tests/bench/vm --icount --rounds 3 --seconds 0.5
 
 .PHONY: lint format
 lint: ## formatting, static analysis, house rules

@@ -59,7 +59,8 @@ ADMIN := $(BUILD)/craton-hsm-admin
 INTEGRITY := $(BUILD)/craton-hsm-integrity
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SOURCES))
 API_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(API_SOURCES))
-VM_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(VM_SOURCES)) $(BUILD)/tests/vm/find_volume_key
+VM_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(VM_SOURCES)) $(BUILD)/tests/vm/find_volume_key \
+	$(BUILD)/tests/vm/seed_random
 BENCH := $(patsubst tests/%.c,$(BUILD)/tests/%,$(BENCH_SOURCES))
 
 .PHONY: all
@@ -185,11 +186,15 @@ check-tsan: ## the unit and API tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory BUILD=build/tsan SANITIZE=thread tests
 	@TSAN_OPTIONS="die_after_fork=0 $$TSAN_OPTIONS" tests/run --build build/tsan --filter '$(SANITIZED)'
 
-.PHONY: bench
+.PHONY: bench bench-vm
 bench: ## measure against SoftHSM2 (in process, and through p11-kit server) and raw OpenSSL
 	@scripts/install-packages test
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
+bench-vm: ## measure the agent on the kernel module's memory and on mlock's, in a virtual machine; 5 minutes
+	@scripts/install-packages test
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(abspath $(BUILD)) tests/bench/vm --icount --rounds 3 --seconds 0.5
 
 .PHONY: lint format
 lint: ## formatting, static analysis, house rules

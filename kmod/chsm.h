@@ -65,8 +65,8 @@ int chsm_file_check(const struct chsm_file *owner, u32 call);
 struct page *chsm_page_alloc(void);
 void chsm_page_free(struct page *page);
 /* Several: NULL or an array that chsm_pages_free() takes back. */
-struct page **chsm_pages_alloc(unsigned int count);
-void chsm_pages_free(struct page **pages, unsigned int count);
+struct page **chsm_pages_alloc(unsigned long count);
+void chsm_pages_free(struct page **pages, unsigned long count);
 
 /* ---- quota.c: slots and arena octets per user id */
 enum chsm_quota { CHSM_QUOTA_SLOTS, CHSM_QUOTA_ARENA, CHSM_QUOTA_COUNT };
@@ -115,6 +115,8 @@ int chsm_unwrap(struct chsm_file *owner, struct craton_hsm_unwrap *request);
 
 /* ---- logon.c: volume slots as logon keys for dm-crypt */
 int chsm_logon(struct chsm_file *owner, struct craton_hsm_logon *request);
+/* Ends the key of a request that worked and whose serial cannot be told. */
+void chsm_logon_undo(const struct craton_hsm_logon *request);
 
 /* ---- keytype.c: the "craton_hsm" key type and each user's keyring ".craton_hsm" */
 /*

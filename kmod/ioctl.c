@@ -44,15 +44,30 @@ static int info(struct chsm_file *owner, struct craton_hsm_info *request)
 	return 0;
 }
 
-/* A slot whose number did not reach its owner is of no use to anybody. */
-static void undo_create(union chsm_request *request)
+/*
+ * What did not reach its owner is of no use to anybody. As a request of the owner: by then the number may be a slot
+ * of another one.
+ */
+static void undo_slot(struct chsm_file *owner, u32 number)
 {
-	chsm_slot_kill(request->slot_create.slot, CRATON_HSM_REASON_REQUEST);
+	struct craton_hsm_slot_destroy request = { .slot = number };
+
+	chsm_slot_destroy(owner, &request);
 }
 
-static void undo_unwrap(union chsm_request *request)
+static void undo_create(struct chsm_file *owner, union chsm_request *request)
 {
-	chsm_slot_kill(request->unwrap.slot, CRATON_HSM_REASON_REQUEST);
+	undo_slot(owner, request->slot_create.slot);
+}
+
+static void undo_unwrap(struct chsm_file *owner, union chsm_request *request)
+{
+	undo_slot(owner, request->unwrap.slot);
+}
+
+static void undo_logon(struct chsm_file *owner, union chsm_request *request)
+{
+	chsm_logon_undo(&request->logon);
 }
 
 /*
@@ -83,7 +98,8 @@ struct command {
 	u32 flags;		/* that the struct may carry */
 	bool says_need;		/* -ENOSPC comes with the length that is needed */
 	int (*handle)(struct chsm_file *owner, union chsm_request *request);
-	void (*undo)(union chsm_request *request);	/* when the result cannot be written back */
+	/* when the result cannot be written back */
+	void (*undo)(struct chsm_file *owner, union chsm_request *request);
 };
 
 /* `last`: the last member of the struct's first version. */
@@ -101,7 +117,7 @@ static const struct command commands[] = {
 	COMMAND(CRATON_HSM_WRAP, craton_hsm_wrap, reserved, .handle = do_wrap, .says_need = true),
 	COMMAND(CRATON_HSM_UNWRAP, craton_hsm_unwrap, serial, .handle = do_unwrap, .undo = undo_unwrap,
 		.flags = CRATON_HSM_PERSISTENT),
-	COMMAND(CRATON_HSM_LOGON, craton_hsm_logon, name, .handle = do_logon),
+	COMMAND(CRATON_HSM_LOGON, craton_hsm_logon, name, .handle = do_logon, .undo = undo_logon),
 	COMMAND(CRATON_HSM_ANCHOR_EXTEND, craton_hsm_anchor, anchor, .handle = do_anchor_extend),
 	COMMAND(CRATON_HSM_ANCHOR_READ, craton_hsm_anchor, anchor, .handle = do_anchor_read),
 };
@@ -164,7 +180,7 @@ long chsm_ioctl(struct file *file, unsigned int number, unsigned long argument)
 		return err;
 	if (copy_to_user(user, &request, min(request.info.size, command->size))) {
 		if (!err && command->undo)
-			command->undo(&request);
+			command->undo(file->private_data, &request);
 		return -EFAULT;
 	}
 	return err;

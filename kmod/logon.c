@@ -11,6 +11,7 @@
 #include "chsm.h"
 
 #define PREFIX "craton-hsm:"
+#define DESCRIPTION_SIZE (sizeof(PREFIX) + CRATON_HSM_LABEL_SIZE)
 #define PERMISSIONS                                                                              \
 	(KEY_POS_VIEW | KEY_POS_SEARCH | KEY_POS_LINK | KEY_USR_VIEW | KEY_USR_SEARCH)
 
@@ -63,16 +64,21 @@ static struct key *add(key_ref_t keyring, const char *description, const struct 
 	return ERR_PTR(err);
 }
 
+static void describe(const struct craton_hsm_logon *request, char description[DESCRIPTION_SIZE])
+{
+	snprintf(description, DESCRIPTION_SIZE, PREFIX "%s", (const char *)request->name);
+}
+
 static int add_to(struct craton_hsm_logon *request, const struct chsm_slot *slot)
 {
-	char description[sizeof(PREFIX) + CRATON_HSM_LABEL_SIZE];
+	char description[DESCRIPTION_SIZE];
 	key_ref_t keyring;
 	struct key *key;
 
 	keyring = lookup_user_key(request->keyring, KEY_LOOKUP_CREATE, KEY_NEED_WRITE);
 	if (IS_ERR(keyring))
 		return PTR_ERR(keyring);
-	snprintf(description, sizeof(description), PREFIX "%s", (const char *)request->name);
+	describe(request, description);
 	mutex_lock(&names_lock);
 	if (key_ref_to_ptr(keyring)->type == &key_type_keyring)
 		key = add(keyring, description, slot);
@@ -102,4 +108,27 @@ int chsm_logon(struct chsm_file *owner, struct craton_hsm_logon *request)
 	err = slot->purpose == CRATON_HSM_VOLUME ? add_to(request, slot) : -EINVAL;
 	chsm_slot_put(slot);
 	return err;
+}
+
+/* The key that this request made, unless somebody took it out of the keyring meanwhile and so knows of it. */
+void chsm_logon_undo(const struct craton_hsm_logon *request)
+{
+	char description[DESCRIPTION_SIZE];
+	key_ref_t keyring, found;
+	struct key *key;
+
+	keyring = lookup_user_key(request->keyring, 0, KEY_NEED_WRITE);
+	if (IS_ERR(keyring))
+		return;
+	describe(request, description);
+	found = keyring_search(keyring, &key_type_logon, description, false);
+	if (IS_ERR(found))
+		goto out;
+	key = key_ref_to_ptr(found);
+	/* Unlinking needs memory; invalidating does not, and leaves the link to the collector of keys. */
+	if (key->serial == request->serial && key_unlink(key_ref_to_ptr(keyring), key))
+		key_invalidate(key);
+	key_ref_put(found);
+out:
+	key_ref_put(keyring);
 }

@@ -27,10 +27,11 @@ void chsm_page_free(struct page *page)
 	__free_page(page);
 }
 
-struct page **chsm_pages_alloc(unsigned int count)
+struct page **chsm_pages_alloc(unsigned long count)
 {
-	struct page **pages = kvcalloc(count, sizeof(*pages), GFP_KERNEL_ACCOUNT);
-	unsigned int i;
+	/* The quota is the administrator's to set, beyond what there is, too: that is no reason to warn. */
+	struct page **pages = kvcalloc(count, sizeof(*pages), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	unsigned long i;
 
 	if (!pages)
 		return NULL;
@@ -44,7 +45,7 @@ struct page **chsm_pages_alloc(unsigned int count)
 	return pages;
 }
 
-void chsm_pages_free(struct page **pages, unsigned int count)
+void chsm_pages_free(struct page **pages, unsigned long count)
 {
 	while (count) {
 		chsm_page_free(pages[--count]);

@@ -338,16 +338,14 @@ u32 chsm_slots_wipe(void)
 	return count;
 }
 
-/* Straight into the slot's page, so that no other memory ever has it. */
+/* Straight into the slot's page, so that no other memory ever has it. Nothing is generated before there is entropy. */
 static int fill(struct chsm_slot *slot, const struct craton_hsm_slot_create *request)
 {
 	void *key = page_address(slot->page);
 
 	if (request->flags & CRATON_HSM_GENERATE)
-		get_random_bytes(key, slot->key_len);
-	else if (copy_from_user(key, u64_to_user_ptr(request->key), slot->key_len))
-		return -EFAULT;
-	return 0;
+		return get_random_bytes_wait(key, slot->key_len);
+	return copy_from_user(key, u64_to_user_ptr(request->key), slot->key_len) ? -EFAULT : 0;
 }
 
 int chsm_slot_create(struct chsm_file *owner, struct craton_hsm_slot_create *request)

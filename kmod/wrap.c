@@ -67,7 +67,7 @@ static int check_kek(struct chsm_slot *kek)
 	return kek->purpose == CRATON_HSM_KEY_ENCRYPTION ? 0 : -EINVAL;
 }
 
-static void head_of(const struct chsm_slot *slot, struct craton_hsm_blob *head)
+static int head_of(const struct chsm_slot *slot, struct craton_hsm_blob *head)
 {
 	*head = (struct craton_hsm_blob){
 		.magic = { 'C', 'H', 'W', 'K' },
@@ -76,7 +76,7 @@ static void head_of(const struct chsm_slot *slot, struct craton_hsm_blob *head)
 		.key_len = cpu_to_le32(slot->key_len),
 	};
 	memcpy(head->label, slot->label, sizeof(head->label));
-	get_random_bytes(head->nonce, NONCE_LEN);
+	return get_random_bytes_wait(head->nonce, NONCE_LEN);
 }
 
 /* The nonce stands between head and ciphertext in the blob, and nowhere in the data that GCM works on. */
@@ -101,12 +101,15 @@ static int wrap_slot(struct chsm_slot *kek, const struct chsm_slot *slot, struct
 	data = kzalloc(BLOB_MAX, GFP_KERNEL);
 	if (!data)
 		return -ENOMEM;
-	head_of(slot, &head);
+	err = head_of(slot, &head);
+	if (err)
+		goto out;
 	memcpy(data, &head, HEAD_LEN);
 	chsm_slot_load(slot, data + HEAD_LEN);
 	err = gcm(kek, true, data, slot->key_len, head.nonce);
 	if (!err)
 		err = blob_out(u64_to_user_ptr(request->blob), &head, data, slot->key_len);
+out:
 	kfree_sensitive(data);
 	return err;
 }

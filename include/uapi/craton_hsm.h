@@ -39,6 +39,7 @@
  *     E2BIG     size too large (above 4096), or a tail that this module does not know is not zero
  *     EFAULT    an address that cannot be read or written
  *     ENOMEM    no memory
+ *     EINTR     a signal came before the kernel's random generator was seeded (SLOT_CREATE, WRAP)
  *     ESHUTDOWN the slots were wiped because the machine goes down, or for as long as it hibernates
  *
  * The same layout serves 32-bit and 64-bit programs; all integers are in the machine's byte order,
@@ -259,7 +260,8 @@ struct craton_hsm_logon {
 /*
  * CRATON_HSM_ANCHOR_EXTEND: register = SHA-256(register | value), counter = counter + 1. A register
  * starts at 32 zero octets and counter 0, belongs to the user id that extends it first, and lasts
- * until the module is unloaded. Fails with
+ * until the module is unloaded. When the result cannot be written (EFAULT) it is extended all the same.
+ * Fails with
  *   EACCES  the register belongs to another user id
  *   EDQUOT  this user id has 16 registers already
  * CRATON_HSM_ANCHOR_READ: anybody who can open the device may read. `value` must be zero.

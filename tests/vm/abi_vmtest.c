@@ -380,6 +380,25 @@ TEST(results_that_cannot_be_written)
 	}
 }
 
+TEST(a_logon_key_that_cannot_be_told_goes)
+{
+	const struct row *row = &rows[_IOC_NR(CRATON_HSM_LOGON)];
+	char description[CRATON_HSM_LABEL_SIZE + 16];
+	struct craton_hsm_logon *request;
+
+	world_open(false);
+	request = good(row, row->size);
+	snprintf(description, sizeof(description), "craton-hsm:%s", (const char *)request->name);
+	ASSERT_EQ(mprotect(page, 2 * PAGE, PROT_READ), 0);
+	expect(row, request, EFAULT, "read-only request", 0);
+	EXPECT_LT(keyctl_search(KEY_SPEC_SESSION_KEYRING, "logon", description, 0), 0);
+	EXPECT_EQ(errno, ENOKEY);
+	/* Its name is free. */
+	ASSERT_EQ(mprotect(page, 2 * PAGE, PROT_READ | PROT_WRITE), 0);
+	expect(row, request, 0, "the same request", 0);
+	EXPECT_GT(keyctl_search(KEY_SPEC_SESSION_KEYRING, "logon", description, 0), 0);
+}
+
 TEST(addresses_within_requests)
 {
 	/* Where the address stands in the struct; all are read or written by a good request. */

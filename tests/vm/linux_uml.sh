@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# TIMEOUT 900
+# TIMEOUT 1800
 # The same as linux_debug.sh as User Mode Linux: without emulation, so many times as fast, and without preemption or power states.
-exec "$(dirname "$0")/run" --series uml --seconds 800
+# So this is where a million random calls are made.
+exec "$(dirname "$0")/run" --series uml --seconds 1700 --append "FUZZ_CALLS=${FUZZ_CALLS:-1000000}"

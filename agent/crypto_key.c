@@ -208,6 +208,11 @@ struct wire_bytes crypto_key_secret(const struct object *key)
 	return attributes_bytes(&key->attributes, CKA_VALUE);
 }
 
+static bool in_octets(uint64_t key_type)
+{
+	return key_type == CKK_AES || key_type == CKK_AES_XTS;
+}
+
 /* In the unit of the mechanism's row. */
 static enum err key_size(struct crypto *crypto, struct object *key, uint64_t *size)
 {
@@ -215,7 +220,7 @@ static enum err key_size(struct crypto *crypto, struct object *key, uint64_t *si
 	enum err err;
 
 	if (key->object_class == CKO_SECRET_KEY) {
-		*size = crypto_key_secret(key).len * (key->key_type == CKK_AES ? 1 : 8);
+		*size = crypto_key_secret(key).len * (in_octets(key->key_type) ? 1 : 8);
 		return ERROR_NONE;
 	}
 	err = crypto_key_get(crypto, key, &pkey);

@@ -50,6 +50,11 @@ enum err keygen_check(struct crypto *crypto, const struct config *config,
 
 /* May a secret key of this type have this length (octets)? */
 bool keygen_secret_len_valid(uint64_t key_type, uint64_t len);
+/* The length that the template gives or the key type has; CK_UNAVAILABLE_INFORMATION when neither
+ * does. */
+uint64_t keygen_secret_len(const struct attributes *set);
+/* May it have this value, whose length is good? */
+bool keygen_secret_value_valid(uint64_t key_type, struct wire_bytes value);
 
 /* What a mechanism that makes keys implements. Wrapping needs nothing here: it is encryption. */
 struct key_methods {

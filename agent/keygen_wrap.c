@@ -104,6 +104,8 @@ static enum err take_secret(struct wire_bytes plain, struct attributes *set)
 
 	if (len != plain.len || !keygen_secret_len_valid(type, plain.len))
 		return ERROR_WRAPPED_KEY_LENGTH;
+	if (!keygen_secret_value_valid(type, plain))
+		return ERROR_WRAPPED_KEY;
 	return attributes_set_bytes(set, CKA_VALUE, plain.data, plain.len);
 }
 

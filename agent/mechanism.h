@@ -23,7 +23,7 @@ struct config;
 enum mechanism_needs {
 	NEEDS_WEAK_RSA = 1u << 0,     /* [algorithms].allow_weak_rsa */
 	NEEDS_SHA1_SIGNING = 1u << 1, /* [algorithms].allow_sha1_signing */
-	NEEDS_CODE = 1u << 2,         /* never offered: named, not built */
+	NEEDS_RAW_RSA = 1u << 2,      /* [algorithms].allow_raw_rsa */
 };
 
 struct mechanism {

@@ -16,6 +16,24 @@ struct gcm_params_without_bits {
 	CK_ULONG ulTagBits;
 };
 
+/* CK_CCM_PARAMS, v2.40. */
+struct ccm_params {
+	CK_ULONG ulDataLen;
+	CK_BYTE *pNonce;
+	CK_ULONG ulNonceLen;
+	CK_BYTE *pAAD;
+	CK_ULONG ulAADLen;
+	CK_ULONG ulMACLen;
+};
+
+/* CK_SALSA20_CHACHA20_POLY1305_PARAMS, v3.0. */
+struct poly1305_params {
+	CK_BYTE *pNonce;
+	CK_ULONG ulNonceLen;
+	CK_BYTE *pAAD;
+	CK_ULONG ulAADLen;
+};
+
 /* True when the octets are there. */
 static bool take_bytes(struct wire_bytes *out, const void *data, CK_ULONG len)
 {
@@ -125,6 +143,34 @@ static bool put_gcm(struct wire_buffer *buffer, const void *parameter, size_t le
 		return false;
 	record.tag_bits = params.ulTagBits;
 	wire_encode_gcm_parameter(buffer, &record);
+	return true;
+}
+
+static bool put_ccm(struct wire_buffer *buffer, const void *parameter, size_t len)
+{
+	struct wire_ccm_parameter record;
+	struct ccm_params params;
+
+	if (!take_structure(&params, sizeof(params), parameter, len) ||
+	    !take_bytes(&record.nonce, params.pNonce, params.ulNonceLen) ||
+	    !take_bytes(&record.aad, params.pAAD, params.ulAADLen))
+		return false;
+	record.data_len = params.ulDataLen;
+	record.tag_len = params.ulMACLen;
+	wire_encode_ccm_parameter(buffer, &record);
+	return true;
+}
+
+static bool put_poly1305(struct wire_buffer *buffer, const void *parameter, size_t len)
+{
+	struct wire_poly1305_parameter record;
+	struct poly1305_params params;
+
+	if (!take_structure(&params, sizeof(params), parameter, len) ||
+	    !take_bytes(&record.nonce, params.pNonce, params.ulNonceLen) ||
+	    !take_bytes(&record.aad, params.pAAD, params.ulAADLen))
+		return false;
+	wire_encode_poly1305_parameter(buffer, &record);
 	return true;
 }
 

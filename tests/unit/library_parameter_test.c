@@ -188,6 +188,57 @@ TEST(gcm_in_both_layouts)
 	EXPECT_EQ(encode(CKM_AES_GCM, &params, sizeof(params)).shape, WIRE_SHAPE_gcm);
 }
 
+TEST(ccm)
+{
+	struct {
+		CK_ULONG data_len;
+		CK_BYTE *nonce;
+		CK_ULONG nonce_len;
+		CK_BYTE *aad;
+		CK_ULONG aad_len, tag_len;
+	} params = {1000, (CK_BYTE *)"nonce", 5, (CK_BYTE *)"aad", 3, 8};
+	struct wire_ccm_parameter record;
+	struct wire_mechanism out = encode(CKM_AES_CCM, &params, sizeof(params));
+
+	ASSERT_EQ(out.shape, WIRE_SHAPE_ccm);
+	ASSERT_TRUE(wire_decode_ccm_parameter(out.parameter, &record));
+	EXPECT_EQ(record.data_len, 1000);
+	ASSERT_EQ(record.nonce.len, 5);
+	EXPECT_MEMEQ(record.nonce.data, "nonce", 5);
+	ASSERT_EQ(record.aad.len, 3);
+	EXPECT_MEMEQ(record.aad.data, "aad", 3);
+	EXPECT_EQ(record.tag_len, 8);
+	params.nonce = NULL;
+	EXPECT_EQ(encode(CKM_AES_CCM, &params, sizeof(params)).shape, WIRE_SHAPE_malformed);
+	params.nonce_len = 0;
+	sweep(CKM_AES_CCM, &params, sizeof(params), sizeof(params));
+}
+
+TEST(poly1305)
+{
+	struct {
+		CK_BYTE *nonce;
+		CK_ULONG nonce_len;
+		CK_BYTE *aad;
+		CK_ULONG aad_len;
+	} params = {(CK_BYTE *)"nonce nonce ", 12, (CK_BYTE *)"aad", 3};
+	struct wire_poly1305_parameter record;
+	struct wire_mechanism out = encode(CKM_CHACHA20_POLY1305, &params, sizeof(params));
+
+	ASSERT_EQ(out.shape, WIRE_SHAPE_poly1305);
+	ASSERT_TRUE(wire_decode_poly1305_parameter(out.parameter, &record));
+	ASSERT_EQ(record.nonce.len, 12);
+	EXPECT_MEMEQ(record.nonce.data, "nonce nonce ", 12);
+	ASSERT_EQ(record.aad.len, 3);
+	EXPECT_MEMEQ(record.aad.data, "aad", 3);
+	params.aad = NULL;
+	EXPECT_EQ(encode(CKM_CHACHA20_POLY1305, &params, sizeof(params)).shape,
+	          WIRE_SHAPE_malformed);
+	params.aad_len = params.nonce_len = 0;
+	params.nonce = NULL;
+	sweep(CKM_CHACHA20_POLY1305, &params, sizeof(params), sizeof(params));
+}
+
 TEST(ecdh1)
 {
 	CK_ECDH1_DERIVE_PARAMS params = {CKD_NULL, 0, NULL, 5, (CK_BYTE *)"point"};

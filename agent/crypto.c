@@ -98,12 +98,27 @@ static bool fetch_ciphers(struct crypto *crypto)
 	return true;
 }
 
+/* OpenSSL before 3.2 would ignore the parameter and sign something else. */
+static bool has_eddsa_instances(struct crypto *crypto)
+{
+	EVP_SIGNATURE *signature =
+		EVP_SIGNATURE_fetch(crypto->library, "ED25519", crypto->properties);
+	const OSSL_PARAM *settable =
+		signature ? EVP_SIGNATURE_settable_ctx_params(signature) : NULL;
+	bool has = settable && OSSL_PARAM_locate_const(settable, "instance");
+
+	EVP_SIGNATURE_free(signature);
+	ERR_clear_error();
+	return has;
+}
+
 static bool fetch_all(struct crypto *crypto)
 {
 	crypto->hmac = EVP_MAC_fetch(crypto->library, "HMAC", crypto->properties);
 	crypto->cmac = EVP_MAC_fetch(crypto->library, "CMAC", crypto->properties);
 	crypto->gmac = EVP_MAC_fetch(crypto->library, "GMAC", crypto->properties);
 	crypto->pbkdf2 = EVP_KDF_fetch(crypto->library, "PBKDF2", crypto->properties);
+	crypto->has_eddsa_instances = has_eddsa_instances(crypto);
 	return crypto->hmac && crypto->cmac && crypto->gmac && crypto->pbkdf2 &&
 	       fetch_digests(crypto) && fetch_ciphers(crypto);
 }

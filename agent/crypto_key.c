@@ -10,8 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/param_build.h>
 
-#define RSA_PARTS    8u
-#define ED25519_BITS 255u /* OpenSSL's versions differ */
+#define RSA_PARTS 8u
 
 void crypto_pkey_freep(EVP_PKEY **pkey)
 {
@@ -179,6 +178,7 @@ enum err crypto_key_make(struct crypto *crypto, const struct attributes *set, EV
 		return make_rsa(crypto, set, is_private, pkey);
 	case CKK_EC:
 	case CKK_EC_EDWARDS:
+	case CKK_EC_MONTGOMERY:
 		return make_on_curve(crypto, set, is_private, type, pkey);
 	default:
 		return ERROR_KEY_TYPE;
@@ -226,7 +226,9 @@ static enum err key_size(struct crypto *crypto, struct object *key, uint64_t *si
 	err = crypto_key_get(crypto, key, &pkey);
 	if (err)
 		return err;
-	*size = key->key_type == CKK_EC_EDWARDS ? ED25519_BITS : (uint64_t)EVP_PKEY_get_bits(pkey);
+	*size = (uint64_t)EVP_PKEY_get_bits(pkey);
+	if (key->key_type == CKK_EC_EDWARDS || key->key_type == CKK_EC_MONTGOMERY)
+		*size = *size > 256 ? 448 : 255; /* OpenSSL's versions differ */
 	return ERROR_NONE;
 }
 
@@ -243,6 +245,7 @@ static bool right_class(const struct mechanism *mechanism, const struct object *
 	case CKK_RSA:
 	case CKK_EC:
 	case CKK_EC_EDWARDS:
+	case CKK_EC_MONTGOMERY:
 		return key->object_class ==
 		       (half == HALF_PRIVATE ? CKO_PRIVATE_KEY : CKO_PUBLIC_KEY);
 	default:

@@ -11,11 +11,13 @@
 #define SEED_MAX 65536u
 
 /* Builds both the context and the set of a key that a mechanism makes. */
-static enum err build(struct session *session, struct template_context *context,
+static enum err build(struct call *call, struct session *session, struct template_context *context,
                       const struct wire_template *template, struct attributes *set)
 {
 	enum err err = template_build(context, template, set);
 
+	if (!err)
+		err = handle_approve(call, set);
 	return err ? err : handle_may_write(session, set);
 }
 
@@ -40,7 +42,7 @@ enum err handle_generate_key(struct call *call, const struct wire_generate_key_r
 	context.object_class = CKO_SECRET_KEY;
 	context.key_type = mechanism->key_type;
 	context.mechanism = mechanism->type;
-	err = build(session, &context, &request->attributes, &set);
+	err = build(call, session, &context, &request->attributes, &set);
 	if (!err)
 		err = keygen_secret(crypto, mechanism, &request->mechanism, &set);
 	if (!err)
@@ -62,7 +64,8 @@ static void pair_clear(struct pair *pair)
 	attributes_clear(&pair->private_set);
 }
 
-static enum err pair_build(struct session *session, const struct mechanism *mechanism,
+static enum err pair_build(struct call *call, struct session *session,
+                           const struct mechanism *mechanism,
                            const struct wire_generate_key_pair_request *request, struct pair *pair)
 {
 	enum err err;
@@ -75,9 +78,10 @@ static enum err pair_build(struct session *session, const struct mechanism *mech
 	pair->private_context = pair->public_context;
 	pair->public_context.object_class = CKO_PUBLIC_KEY;
 	pair->private_context.object_class = CKO_PRIVATE_KEY;
-	err = build(session, &pair->public_context, &request->public_attributes, &pair->public_set);
+	err = build(call, session, &pair->public_context, &request->public_attributes,
+	            &pair->public_set);
 	if (!err)
-		err = build(session, &pair->private_context, &request->private_attributes,
+		err = build(call, session, &pair->private_context, &request->private_attributes,
 		            &pair->private_set);
 	return err;
 }
@@ -114,7 +118,7 @@ enum err handle_generate_key_pair(struct call *call,
 	mechanism = handle_mechanism(call, &request->mechanism, CKF_GENERATE_KEY_PAIR);
 	if (!mechanism)
 		return ERROR_MECHANISM;
-	err = pair_build(session, mechanism, request, &pair);
+	err = pair_build(call, session, mechanism, request, &pair);
 	if (!err)
 		err = pair_make(call, mechanism, &request->mechanism, &pair);
 	if (!err)
@@ -239,7 +243,7 @@ static enum err make_from_key(struct call *call, const struct from_key *how,
 		return err;
 	context = handle_template_context(session, how->origin);
 	context.base = base;
-	err = build(session, &context, request->template, &set);
+	err = build(call, session, &context, request->template, &set);
 	if (!err)
 		err = fill_from_key(call, request, mechanism, base, &set);
 	if (!err)

@@ -19,9 +19,16 @@ static const struct {
 	uint64_t kdf;
 	enum crypto_digest digest;
 } kdfs[] = {
-	{CKD_NULL, DIGEST_NONE},         {CKD_SHA1_KDF, DIGEST_SHA1},
-	{CKD_SHA224_KDF, DIGEST_SHA224}, {CKD_SHA256_KDF, DIGEST_SHA256},
-	{CKD_SHA384_KDF, DIGEST_SHA384}, {CKD_SHA512_KDF, DIGEST_SHA512},
+	{CKD_NULL, DIGEST_NONE},
+	{CKD_SHA1_KDF, DIGEST_SHA1},
+	{CKD_SHA224_KDF, DIGEST_SHA224},
+	{CKD_SHA256_KDF, DIGEST_SHA256},
+	{CKD_SHA384_KDF, DIGEST_SHA384},
+	{CKD_SHA512_KDF, DIGEST_SHA512},
+	{CKD_SHA3_224_KDF, DIGEST_SHA3_224},
+	{CKD_SHA3_256_KDF, DIGEST_SHA3_256},
+	{CKD_SHA3_384_KDF, DIGEST_SHA3_384},
+	{CKD_SHA3_512_KDF, DIGEST_SHA3_512},
 };
 
 static bool find_kdf(uint64_t kdf, enum crypto_digest *digest)
@@ -54,7 +61,16 @@ static enum err read_peer(struct crypto *crypto, const struct crypto_curve *curv
 	return ERROR_NONE;
 }
 
-/* EVP_PKEY_derive_set_peer validates the point (SP 800-56A §5.6.2.3). */
+/* Montgomery curves have no mode of the cofactor: their scalars are multiples of it. */
+static bool set_cofactor(EVP_PKEY_CTX *context, EVP_PKEY *pkey, bool cofactor)
+{
+	return !EVP_PKEY_is_a(pkey, "EC") ||
+	       EVP_PKEY_CTX_set_ecdh_cofactor_mode(context, cofactor) > 0;
+}
+
+/* EVP_PKEY_derive_set_peer validates the point (SP 800-56A §5.6.2.3). On a Montgomery curve every
+ * string is one, but one of small order gives a secret of zeros, which OpenSSL refuses (RFC 7748
+ * §6.1). */
 static enum err agree(struct crypto *crypto, EVP_PKEY *pkey, EVP_PKEY *peer, bool cofactor,
                       uint8_t secret[SECRET_MAX], size_t *len)
 {
@@ -63,12 +79,13 @@ static enum err agree(struct crypto *crypto, EVP_PKEY *pkey, EVP_PKEY *peer, boo
 	enum err err = ERROR_CRYPTO;
 
 	*len = SECRET_MAX;
-	if (context && EVP_PKEY_derive_init(context) > 0 &&
-	    EVP_PKEY_CTX_set_ecdh_cofactor_mode(context, cofactor) > 0) {
+	if (context && EVP_PKEY_derive_init(context) > 0 && set_cofactor(context, pkey, cofactor)) {
 		if (EVP_PKEY_derive_set_peer(context, peer) <= 0)
 			err = ERROR_MECHANISM_PARAMETER;
 		else if (EVP_PKEY_derive(context, secret, len) > 0)
 			err = ERROR_NONE;
+		else if (!EVP_PKEY_is_a(pkey, "EC"))
+			err = ERROR_MECHANISM_PARAMETER;
 	}
 	EVP_PKEY_CTX_free(context);
 	ERR_clear_error();

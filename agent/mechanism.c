@@ -48,7 +48,7 @@
 #define ECDSA(number, does, hash, ...)                                                             \
 	EC(number, does, .digest = hash, .operation = &crypto_ecdsa_methods, __VA_ARGS__)
 #define EDWARDS(number, does, ...)                                                                 \
-	ROW(number, CKK_EC_EDWARDS, NO_KEY, 255, 255, does,                                        \
+	ROW(number, CKK_EC_EDWARDS, NO_KEY, 255, 448, does,                                        \
 	    .ec_flags = CKF_EC_F_P | CKF_EC_NAMEDCURVE, .fips_approved = true, __VA_ARGS__)
 
 #define AES(number, does, ...)                                                                     \
@@ -129,10 +129,17 @@ static const struct mechanism table[] = {
 	ECDSA(CKM_ECDSA_SHA3_256, SIGN, DIGEST_SHA3_256, .fips_approved = true),
 	ECDSA(CKM_ECDSA_SHA3_384, SIGN, DIGEST_SHA3_384, .fips_approved = true),
 	ECDSA(CKM_ECDSA_SHA3_512, SIGN, DIGEST_SHA3_512, .fips_approved = true),
-	EC(CKM_ECDH1_DERIVE, CKF_DERIVE, .fips_approved = true, .key = &keygen_ecdh_methods),
+	ROW(CKM_ECDH1_DERIVE, CKK_EC, CKK_EC_MONTGOMERY, 255, 521, CKF_DERIVE,
+            .ec_flags = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS, .fips_approved = true,
+            .key = &keygen_ecdh_methods),
 	EC(CKM_ECDH1_COFACTOR_DERIVE, CKF_DERIVE, .fips_approved = true,
            .key = &keygen_ecdh_methods),
 	EDWARDS(CKM_EC_EDWARDS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, .key = &keygen_ec_methods),
+	ROW(CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKK_EC_MONTGOMERY, NO_KEY, 255, 448,
+            CKF_GENERATE_KEY_PAIR, .ec_flags = CKF_EC_F_P | CKF_EC_NAMEDCURVE,
+            .key = &keygen_ec_methods),
+	/* The row that may sign as Ed25519ctx is told from the other by its needs. */
+	EDWARDS(CKM_EDDSA, SIGN, .needs = NEEDS_FIPS_OFF, .operation = &crypto_eddsa_methods),
 	EDWARDS(CKM_EDDSA, SIGN, .operation = &crypto_eddsa_methods),
 	/* SP 800-38E approves XTS for storage, of which a client's data unit tells nothing; the key
            may well be for storage. */
@@ -205,8 +212,12 @@ static bool offered(const struct crypto *crypto, const struct config *config,
 		has |= NEEDS_SHA1_SIGNING;
 	if (config && config->algorithms.allow_raw_rsa)
 		has |= NEEDS_RAW_RSA;
-	if (config && config->algorithms.fips_approved_only && !row->fips_approved)
-		return false;
+	if (config && config->algorithms.fips_approved_only) {
+		if (!row->fips_approved)
+			return false;
+	} else {
+		has |= NEEDS_FIPS_OFF;
+	}
 	return !(row->needs & ~has) && available(crypto, row);
 }
 

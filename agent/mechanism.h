@@ -24,6 +24,7 @@ enum mechanism_needs {
 	NEEDS_WEAK_RSA = 1u << 0,     /* [algorithms].allow_weak_rsa */
 	NEEDS_SHA1_SIGNING = 1u << 1, /* [algorithms].allow_sha1_signing */
 	NEEDS_RAW_RSA = 1u << 2,      /* [algorithms].allow_raw_rsa */
+	NEEDS_FIPS_OFF = 1u << 3,     /* without [algorithms].fips_approved_only */
 };
 
 struct mechanism {

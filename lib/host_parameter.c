@@ -34,6 +34,27 @@ struct poly1305_params {
 	CK_ULONG ulAADLen;
 };
 
+/* CK_EDDSA_PARAMS, v3.0. */
+struct eddsa_params {
+	CK_BBOOL phFlag;
+	CK_ULONG ulContextDataLen;
+	CK_BYTE *pContextData;
+};
+
+/* CK_SIGN_ADDITIONAL_CONTEXT and CK_HASH_SIGN_ADDITIONAL_CONTEXT, v3.2. */
+struct signature_context_params {
+	CK_ULONG hedgeVariant;
+	CK_BYTE *pContext;
+	CK_ULONG ulContextLen;
+};
+
+struct hash_context_params {
+	CK_ULONG hedgeVariant;
+	CK_BYTE *pContext;
+	CK_ULONG ulContextLen;
+	CK_MECHANISM_TYPE hash;
+};
+
 /* True when the octets are there. */
 static bool take_bytes(struct wire_bytes *out, const void *data, CK_ULONG len)
 {
@@ -188,6 +209,46 @@ static bool put_ecdh1(struct wire_buffer *buffer, const void *parameter, size_t 
 	return true;
 }
 
+static bool put_eddsa(struct wire_buffer *buffer, const void *parameter, size_t len)
+{
+	struct wire_eddsa_parameter record;
+	struct eddsa_params params;
+
+	if (!take_structure(&params, sizeof(params), parameter, len) ||
+	    !take_bytes(&record.context, params.pContextData, params.ulContextDataLen))
+		return false;
+	record.prehash = params.phFlag != CK_FALSE;
+	wire_encode_eddsa_parameter(buffer, &record);
+	return true;
+}
+
+static bool put_signature_context(struct wire_buffer *buffer, const void *parameter, size_t len)
+{
+	struct wire_signature_context_parameter record;
+	struct signature_context_params params;
+
+	if (!take_structure(&params, sizeof(params), parameter, len) ||
+	    !take_bytes(&record.context, params.pContext, params.ulContextLen))
+		return false;
+	record.hedge = params.hedgeVariant;
+	wire_encode_signature_context_parameter(buffer, &record);
+	return true;
+}
+
+static bool put_hash_context(struct wire_buffer *buffer, const void *parameter, size_t len)
+{
+	struct wire_hash_context_parameter record;
+	struct hash_context_params params;
+
+	if (!take_structure(&params, sizeof(params), parameter, len) ||
+	    !take_bytes(&record.context, params.pContext, params.ulContextLen))
+		return false;
+	record.hedge = params.hedgeVariant;
+	record.hash = params.hash;
+	wire_encode_hash_context_parameter(buffer, &record);
+	return true;
+}
+
 /* A shape of parameter.def without a function here does not compile. */
 typedef bool put_parameter(struct wire_buffer *buffer, const void *parameter, size_t len);
 static put_parameter *const put_shape[WIRE_SHAPE_COUNT] = {
@@ -203,6 +264,9 @@ static put_parameter *const put_shape[WIRE_SHAPE_COUNT] = {
 static enum wire_shape encode(enum wire_shape shape, const CK_MECHANISM *mechanism,
                               struct wire_buffer *buffer)
 {
+	if (!mechanism->pParameter && !mechanism->ulParameterLen &&
+	    wire_shape_fits(shape, WIRE_SHAPE_none))
+		return WIRE_SHAPE_none;
 	if (!put_shape[shape])
 		return mechanism->ulParameterLen ? WIRE_SHAPE_malformed : WIRE_SHAPE_none;
 	if (!put_shape[shape](buffer, mechanism->pParameter, mechanism->ulParameterLen) ||

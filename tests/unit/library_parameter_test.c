@@ -239,6 +239,29 @@ TEST(poly1305)
 	sweep(CKM_CHACHA20_POLY1305, &params, sizeof(params), sizeof(params));
 }
 
+TEST(eddsa)
+{
+	struct {
+		CK_BBOOL prehash;
+		CK_ULONG context_len;
+		CK_BYTE *context;
+	} params = {CK_TRUE, 3, (CK_BYTE *)"ctx"};
+	struct wire_eddsa_parameter record;
+	struct wire_mechanism out = encode(CKM_EDDSA, &params, sizeof(params));
+
+	ASSERT_EQ(out.shape, WIRE_SHAPE_eddsa);
+	ASSERT_TRUE(wire_decode_eddsa_parameter(out.parameter, &record));
+	EXPECT_TRUE(record.prehash);
+	ASSERT_EQ(record.context.len, 3);
+	EXPECT_MEMEQ(record.context.data, "ctx", 3);
+	params.context = NULL;
+	EXPECT_EQ(encode(CKM_EDDSA, &params, sizeof(params)).shape, WIRE_SHAPE_malformed);
+	/* Without a parameter it is plain EdDSA. */
+	EXPECT_EQ(encode(CKM_EDDSA, NULL, 0).shape, WIRE_SHAPE_none);
+	EXPECT_EQ(encode(CKM_EDDSA, &params, 0).shape, WIRE_SHAPE_malformed);
+	EXPECT_EQ(encode(CKM_EDDSA, NULL, sizeof(params)).shape, WIRE_SHAPE_malformed);
+}
+
 TEST(ecdh1)
 {
 	CK_ECDH1_DERIVE_PARAMS params = {CKD_NULL, 0, NULL, 5, (CK_BYTE *)"point"};

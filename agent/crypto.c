@@ -118,8 +118,9 @@ static bool fetch_all(struct crypto *crypto)
 	crypto->cmac = EVP_MAC_fetch(crypto->library, "CMAC", crypto->properties);
 	crypto->gmac = EVP_MAC_fetch(crypto->library, "GMAC", crypto->properties);
 	crypto->pbkdf2 = EVP_KDF_fetch(crypto->library, "PBKDF2", crypto->properties);
+	crypto->hkdf = EVP_KDF_fetch(crypto->library, "HKDF", crypto->properties);
 	crypto->has_eddsa_instances = has_eddsa_instances(crypto);
-	return crypto->hmac && crypto->cmac && crypto->gmac && crypto->pbkdf2 &&
+	return crypto->hmac && crypto->cmac && crypto->gmac && crypto->pbkdf2 && crypto->hkdf &&
 	       fetch_digests(crypto) && fetch_ciphers(crypto);
 }
 
@@ -171,6 +172,7 @@ void crypto_close(struct crypto *crypto)
 	EVP_MAC_free(crypto->cmac);
 	EVP_MAC_free(crypto->gmac);
 	EVP_KDF_free(crypto->pbkdf2);
+	EVP_KDF_free(crypto->hkdf);
 	if (crypto->entropy_provider)
 		OSSL_PROVIDER_unload(crypto->entropy_provider);
 	if (crypto->default_provider)

@@ -60,7 +60,7 @@ struct crypto {
 	EVP_MD *digests[DIGEST_COUNT];        /* [DIGEST_NONE] is NULL */
 	EVP_CIPHER *ciphers[CIPHER_COUNT][3]; /* by the lengths of key that it takes, ascending */
 	EVP_MAC *hmac, *cmac, *gmac;
-	EVP_KDF *pbkdf2;
+	EVP_KDF *pbkdf2, *hkdf;
 	bool has_eddsa_instances; /* Ed25519ctx and the like: OpenSSL 3.2 */
 	OSSL_PROVIDER *default_provider;
 	OSSL_PROVIDER *entropy_provider;

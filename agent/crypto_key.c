@@ -261,6 +261,8 @@ enum err crypto_key_fits(struct crypto *crypto, const struct mechanism *mechanis
 
 	if (!key || !is_key(key))
 		return ERROR_KEY_HANDLE;
+	if (mechanism->key_type == MECHANISM_ANY_SECRET)
+		return key->object_class == CKO_SECRET_KEY ? ERROR_NONE : ERROR_KEY_TYPE;
 	if (key->key_type != mechanism->key_type &&
 	    (key->key_type != mechanism->other_key_type ||
 	     mechanism->other_key_type == CK_UNAVAILABLE_INFORMATION))

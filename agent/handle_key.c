@@ -40,7 +40,8 @@ enum err handle_generate_key(struct call *call, const struct wire_generate_key_r
 		return ERROR_MECHANISM;
 	context = handle_template_context(session, ORIGIN_GENERATE);
 	context.object_class = CKO_SECRET_KEY;
-	context.key_type = mechanism->key_type;
+	if (mechanism->key_type != MECHANISM_ANY_SECRET)
+		context.key_type = mechanism->key_type;
 	context.mechanism = mechanism->type;
 	err = build(call, session, &context, &request->attributes, &set);
 	if (!err)
@@ -207,16 +208,27 @@ struct from_key_request {
 	const struct wire_template *template;
 };
 
-static enum err fill_from_key(struct call *call, const struct from_key_request *request,
-                              const struct mechanism *mechanism, struct object *base,
-                              struct attributes *set)
+static enum err fill_from_key(struct call *call, const struct wire_bytes *wrapped,
+                              const struct derivation *from, struct attributes *set)
 {
 	struct crypto *crypto = call->agent->crypto;
 
-	if (request->wrapped)
-		return keygen_unwrap(crypto, mechanism, request->parameter, base, *request->wrapped,
+	if (wrapped)
+		return keygen_unwrap(crypto, from->mechanism, from->parameter, from->base, *wrapped,
 		                     set);
-	return keygen_derive(crypto, mechanism, request->parameter, base, set);
+	return keygen_derive(crypto, from, set);
+}
+
+/* The second key, for a mechanism whose parameter names one: it is derived from, too. */
+static enum err find_other(struct call *call, struct session *session, const struct from_key *how,
+                           const struct mechanism *mechanism,
+                           const struct wire_mechanism *parameter, struct object **other)
+{
+	uint64_t handle;
+
+	if (how->origin != ORIGIN_DERIVE || !keygen_other_key(mechanism, parameter, &handle))
+		return ERROR_NONE;
+	return find_key(call, session, handle, how->use, mechanism, ERROR_KEY_HANDLE, other);
 }
 
 /* A new key out of an old one. */
@@ -228,6 +240,7 @@ static enum err make_from_key(struct call *call, const struct from_key *how,
 	struct template_context context;
 	session_auto session = NULL;
 	object_auto base = NULL;
+	object_auto other = NULL;
 	attributes_auto set = {0};
 	struct attributes *sets[] = {&set};
 	enum err err;
@@ -238,14 +251,22 @@ static enum err make_from_key(struct call *call, const struct from_key *how,
 	mechanism = handle_mechanism(call, request->parameter, how->function);
 	if (!mechanism)
 		return ERROR_MECHANISM;
-	err = find_key(call, session, request->base, how->use, mechanism, how->missing, &base);
+	err = find_other(call, session, how, mechanism, request->parameter, &other);
+	if (!err)
+		err = find_key(call, session, request->base, how->use, mechanism, how->missing,
+		               &base);
 	if (err)
 		return err;
 	context = handle_template_context(session, how->origin);
 	context.base = base;
+	context.other = other;
+	if (how->origin == ORIGIN_DERIVE && keygen_makes_data(mechanism))
+		context.object_class = CKO_DATA;
 	err = build(call, session, &context, request->template, &set);
 	if (!err)
-		err = fill_from_key(call, request, mechanism, base, &set);
+		err = fill_from_key(
+			call, request->wrapped,
+			&(struct derivation){mechanism, request->parameter, base, other}, &set);
 	if (!err)
 		err = template_complete(&context, call->agent->crypto, &set);
 	return err ? err : handle_publish(session, sets, 1, handle);

@@ -5,8 +5,7 @@
 #include "keygen.h"
 #include "slots.h"
 
-#define SECRET_LEN_MAX 4096u
-#define CHACHA20_LEN   32u
+#define CHACHA20_LEN 32u
 
 bool keygen_secret_len_valid(uint64_t key_type, uint64_t len)
 {
@@ -18,7 +17,7 @@ bool keygen_secret_len_valid(uint64_t key_type, uint64_t len)
 	case CKK_CHACHA20:
 		return len == CHACHA20_LEN;
 	default:
-		return len >= 1 && len <= SECRET_LEN_MAX;
+		return len >= 1 && len <= KEYGEN_SECRET_MAX;
 	}
 }
 
@@ -42,12 +41,13 @@ bool keygen_secret_value_valid(uint64_t key_type, struct wire_bytes value)
 }
 
 static enum err generate(struct crypto *crypto, const struct mechanism *mechanism,
-                         struct attributes *set)
+                         const struct wire_mechanism *parameter, struct attributes *set)
 {
 	uint64_t len = keygen_secret_len(set);
 	uint8_t *value;
 	enum err err;
 
+	(void)parameter;
 	if (len == CK_UNAVAILABLE_INFORMATION)
 		return ERROR_TEMPLATE_INCOMPLETE;
 	if (!keygen_secret_len_valid(mechanism->key_type, len))

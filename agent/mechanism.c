@@ -68,6 +68,13 @@
 	    .key = &keygen_secret_methods)
 #define HMAC_GEN(name) SECRET_GEN(CKM_##name##_KEY_GEN, CKK_##name##_HMAC, SECRET_MIN, SECRET_MAX)
 
+/* From any secret key: its type says little about it. */
+#define FROM_SECRET(number, approved, methods, ...)                                                \
+	ROW(number, MECHANISM_ANY_SECRET, NO_KEY, SECRET_MIN, SECRET_MAX, CKF_DERIVE,              \
+	    .fips_approved = approved, .key = &methods, __VA_ARGS__)
+/* SP 800-108 and SP 800-56C want a PRF, not a bare hash. */
+#define HASHED(number, hash) FROM_SECRET(number, false, keygen_hash_methods, .digest = hash)
+
 /* Ascending by type, which mechanism_find relies on. */
 static const struct mechanism table[] = {
 	RSA(CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, 0, true, .key = &keygen_rsa_methods),
@@ -93,7 +100,9 @@ static const struct mechanism table[] = {
 	RSA_SIGN(CKM_SHA224_RSA_PKCS, SIGN, 0, DIGEST_SHA224),
 	RSA_SIGN(CKM_SHA224_RSA_PKCS_PSS, SIGN, 0, DIGEST_SHA224),
 	HASH(SHA512_224, DIGEST_SHA512_224),
+	HASHED(CKM_SHA512_224_KEY_DERIVATION, DIGEST_SHA512_224),
 	HASH(SHA512_256, DIGEST_SHA512_256),
+	HASHED(CKM_SHA512_256_KEY_DERIVATION, DIGEST_SHA512_256),
 	RSA_SIGN(CKM_SHA3_256_RSA_PKCS, SIGN, 0, DIGEST_SHA3_256),
 	RSA_SIGN(CKM_SHA3_384_RSA_PKCS, SIGN, 0, DIGEST_SHA3_384),
 	RSA_SIGN(CKM_SHA3_512_RSA_PKCS, SIGN, 0, DIGEST_SHA3_512),
@@ -116,6 +125,29 @@ static const struct mechanism table[] = {
 	HASH(SHA3_512, DIGEST_SHA3_512),
 	HMAC_GEN(SHA3_512),
 	SECRET_GEN(CKM_GENERIC_SECRET_KEY_GEN, CKK_GENERIC_SECRET, SECRET_MIN, SECRET_MAX),
+	/* SP 800-133 §6.3 approves joining keys and XOR with data, not cutting bits out. */
+	FROM_SECRET(CKM_CONCATENATE_BASE_AND_KEY, true, keygen_join_keys_methods),
+	FROM_SECRET(CKM_CONCATENATE_BASE_AND_DATA, true, keygen_join_data_methods),
+	FROM_SECRET(CKM_CONCATENATE_DATA_AND_BASE, true, keygen_join_data_methods),
+	FROM_SECRET(CKM_XOR_BASE_AND_DATA, true, keygen_xor_methods),
+	FROM_SECRET(CKM_EXTRACT_KEY_FROM_KEY, false, keygen_extract_methods),
+	HASHED(CKM_SHA1_KEY_DERIVATION, DIGEST_SHA1),
+	HASHED(CKM_SHA256_KEY_DERIVATION, DIGEST_SHA256),
+	HASHED(CKM_SHA384_KEY_DERIVATION, DIGEST_SHA384),
+	HASHED(CKM_SHA512_KEY_DERIVATION, DIGEST_SHA512),
+	HASHED(CKM_SHA224_KEY_DERIVATION, DIGEST_SHA224),
+	HASHED(CKM_SHA3_256_KEY_DERIVATION, DIGEST_SHA3_256),
+	HASHED(CKM_SHA3_224_KEY_DERIVATION, DIGEST_SHA3_224),
+	HASHED(CKM_SHA3_384_KEY_DERIVATION, DIGEST_SHA3_384),
+	HASHED(CKM_SHA3_512_KEY_DERIVATION, DIGEST_SHA3_512),
+	FROM_SECRET(CKM_SP800_108_COUNTER_KDF, true, keygen_kbkdf_methods),
+	FROM_SECRET(CKM_SP800_108_FEEDBACK_KDF, true, keygen_kbkdf_methods),
+	FROM_SECRET(CKM_SP800_108_DOUBLE_PIPELINE_KDF, true, keygen_kbkdf_methods),
+	/* The row that takes short salts and few iterations is told from the other by its needs. */
+	ROW(CKM_PKCS5_PBKD2, MECHANISM_ANY_SECRET, NO_KEY, SECRET_MIN, SECRET_MAX, CKF_GENERATE,
+            .needs = NEEDS_FIPS_OFF, .key = &keygen_pbkdf2_methods),
+	ROW(CKM_PKCS5_PBKD2, MECHANISM_ANY_SECRET, NO_KEY, SECRET_MIN, SECRET_MAX, CKF_GENERATE,
+            .fips_approved = true, .key = &keygen_pbkdf2_methods),
 	EC(CKM_EC_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, .fips_approved = true,
            .key = &keygen_ec_methods),
 	ECDSA(CKM_ECDSA, SIGN, DIGEST_NONE, .fips_approved = true),
@@ -134,6 +166,7 @@ static const struct mechanism table[] = {
             .key = &keygen_ecdh_methods),
 	EC(CKM_ECDH1_COFACTOR_DERIVE, CKF_DERIVE, .fips_approved = true,
            .key = &keygen_ecdh_methods),
+	RSA(CKM_RSA_AES_KEY_WRAP, WRAP, 0, true, .key = &keygen_rsa_aes_methods),
 	EDWARDS(CKM_EC_EDWARDS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, .key = &keygen_ec_methods),
 	ROW(CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKK_EC_MONTGOMERY, NO_KEY, 255, 448,
             CKF_GENERATE_KEY_PAIR, .ec_flags = CKF_EC_F_P | CKF_EC_NAMEDCURVE,
@@ -158,6 +191,10 @@ static const struct mechanism table[] = {
 	AES(CKM_AES_CMAC, SIGN, .operation = &crypto_cmac_methods),
 	AES(CKM_AES_CMAC_GENERAL, SIGN, .operation = &crypto_cmac_methods),
 	AES(CKM_AES_GMAC, SIGN, .operation = &crypto_gmac_methods),
+	ROW(CKM_AES_ECB_ENCRYPT_DATA, CKK_AES, NO_KEY, 16, 32, CKF_DERIVE, .cipher = CIPHER_AES_ECB,
+            .key = &keygen_encrypt_data_methods),
+	ROW(CKM_AES_CBC_ENCRYPT_DATA, CKK_AES, NO_KEY, 16, 32, CKF_DERIVE, .cipher = CIPHER_AES_CBC,
+            .key = &keygen_encrypt_data_methods),
 	ROW(CKM_CHACHA20_KEY_GEN, CKK_CHACHA20, NO_KEY, 256, 256, CKF_GENERATE,
             .key = &keygen_secret_methods),
 	AES(CKM_AES_OFB, ENCRYPT, .cipher = CIPHER_AES_OFB, .encryption = &crypto_aes_methods),
@@ -179,6 +216,8 @@ static const struct mechanism table[] = {
 	HMAC_GEN(SHA512_256),
 	ROW(CKM_CHACHA20_POLY1305, CKK_CHACHA20, NO_KEY, 256, 256, ENCRYPT,
             .cipher = CIPHER_CHACHA20_POLY1305, .encryption = &crypto_aead_methods),
+	FROM_SECRET(CKM_HKDF_DERIVE, true, keygen_hkdf_methods),
+	FROM_SECRET(CKM_HKDF_DATA, true, keygen_hkdf_data_methods),
 	SECRET_GEN(CKM_HKDF_KEY_GEN, CKK_HKDF, SECRET_MIN, SECRET_MAX),
 };
 

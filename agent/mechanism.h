@@ -27,10 +27,12 @@ enum mechanism_needs {
 	NEEDS_FIPS_OFF = 1u << 3,     /* without [algorithms].fips_approved_only */
 };
 
+#define MECHANISM_ANY_SECRET (CK_UNAVAILABLE_INFORMATION - 1)
+
 struct mechanism {
 	uint64_t type;           /* CKM_* */
 	uint64_t key_type;       /* CKK_* of the key it uses or makes; CK_UNAVAILABLE_INFORMATION
-	                            for digests */
+	                            for digests, MECHANISM_ANY_SECRET for all secret keys */
 	uint64_t other_key_type; /* a second one it may use, or CK_UNAVAILABLE_INFORMATION */
 	uint64_t functions;      /* CKF_DIGEST, CKF_SIGN ... as in C_GetMechanismInfo */
 	uint64_t ec_flags;       /* CKF_EC_* shown besides */

@@ -169,7 +169,8 @@ static enum err derive(struct object *key, uint64_t kdf, struct wire_bytes publi
 	*set = key_set(CKO_SECRET_KEY, CKK_GENERIC_SECRET);
 	if (len)
 		ASSERT_EQ(attributes_set_number(set, CKA_VALUE_LEN, len), ERROR_NONE);
-	return keygen_derive(crypto, row_of(CKM_ECDH1_DERIVE), &parameter, key, set);
+	return keygen_derive(
+		crypto, &(struct derivation){row_of(CKM_ECDH1_DERIVE), &parameter, key, NULL}, set);
 }
 
 /* RFC 7748 §5.2. */
@@ -226,7 +227,10 @@ TEST(cofactor_is_for_prime_curves)
 	key = curve_key(CKO_PRIVATE_KEY, CKK_EC_MONTGOMERY, X25519_PARAMS, montgomery[0].scalar);
 	parameter = PARAMETER(CKM_ECDH1_COFACTOR_DERIVE, ecdh1, CKD_NULL, NOTHING,
 	                      hex(montgomery[0].point));
-	EXPECT_EQ(keygen_derive(crypto, row_of(CKM_ECDH1_COFACTOR_DERIVE), &parameter, key, &set),
+	EXPECT_EQ(keygen_derive(crypto,
+	                        &(struct derivation){row_of(CKM_ECDH1_COFACTOR_DERIVE), &parameter,
+	                                             key, NULL},
+	                        &set),
 	          ERROR_KEY_TYPE);
 }
 

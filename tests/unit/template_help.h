@@ -193,6 +193,7 @@ static const struct standard standards[] = {
 	{CKA_VALUE,                RULE_SECRET,                   RULE_ANY,    "1467D",  "mechanisms 2.8.2, 2.7.2"},
 	/* Footnote 6 left out: see attribute_rules.def. */
 	{CKA_VALUE_LEN,            RULE_SECRET,                   RULE_ANY & ~RULE_CHACHA20, "23", "mechanisms 2.8.2, 2.7.2"},
+	{CKA_VALUE_LEN,            RULE_DATA,                     RULE_ANY,    "246",    "v3.0 2.42, CKM_HKDF_DATA"},
 	{CKA_VALUE_LEN,            RULE_SECRET,                   RULE_CHACHA20, "2",    "v3.0 2.58"},
 };
 /* clang-format on */

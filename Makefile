@@ -113,8 +113,9 @@ $(BUILD)/tests/bench/%: $(OBJ)/tests/bench/%.o
 
 $(OBJ)/tests/%.o: CPPFLAGS += -Itests
 
-.PHONY: tests
-tests: all $(UNIT_TESTS) $(API_TESTS) $(VM_TESTS) $(BENCH)
+.PHONY: tests tests-userspace
+tests-userspace: all $(UNIT_TESTS) $(API_TESTS)
+tests: tests-userspace $(VM_TESTS) $(BENCH)
 
 $(BUILD)/protocol-doc: scripts/protocol-doc.c $(wildcard lib/wire/*.def lib/wire/*.h)
 	@mkdir -p $(@D)

@@ -24,17 +24,43 @@
 _Static_assert(NONCE_LEN + TAG_LEN == CRYPTO_SEAL_OVERHEAD, "crypto.h says what sealing adds");
 
 static const char *const digest_names[DIGEST_COUNT] = {
-	[DIGEST_SHA1] = "SHA1",         [DIGEST_SHA224] = "SHA224",
-	[DIGEST_SHA256] = "SHA256",     [DIGEST_SHA384] = "SHA384",
-	[DIGEST_SHA512] = "SHA512",     [DIGEST_SHA3_224] = "SHA3-224",
-	[DIGEST_SHA3_256] = "SHA3-256", [DIGEST_SHA3_384] = "SHA3-384",
+	[DIGEST_SHA1] = "SHA1",
+	[DIGEST_SHA224] = "SHA224",
+	[DIGEST_SHA256] = "SHA256",
+	[DIGEST_SHA384] = "SHA384",
+	[DIGEST_SHA512] = "SHA512",
+	[DIGEST_SHA512_224] = "SHA512-224",
+	[DIGEST_SHA512_256] = "SHA512-256",
+	[DIGEST_SHA3_224] = "SHA3-224",
+	[DIGEST_SHA3_256] = "SHA3-256",
+	[DIGEST_SHA3_384] = "SHA3-384",
 	[DIGEST_SHA3_512] = "SHA3-512",
 };
 
-/* "%u" is the key's length in bits. */
-static const char *const cipher_names[CIPHER_COUNT] = {
-	[CIPHER_AES_ECB] = "ECB", [CIPHER_AES_CBC] = "CBC",   [CIPHER_AES_CTR] = "CTR",
-	[CIPHER_AES_GCM] = "GCM", [CIPHER_AES_WRAP] = "WRAP", [CIPHER_AES_WRAP_PAD] = "WRAP-PAD",
+#define AES_KEYS                                                                                   \
+	{                                                                                          \
+		16, 24, 32                                                                         \
+	}
+
+/* "%u" is the length of an AES key in bits, of which the key may hold several. */
+static const struct {
+	const char *name;
+	size_t key_lens[3]; /* octets; 0: no more */
+	unsigned int keys;
+} ciphers[CIPHER_COUNT] = {
+	[CIPHER_AES_ECB] = {"AES-%u-ECB", AES_KEYS, 1},
+	[CIPHER_AES_CBC] = {"AES-%u-CBC", AES_KEYS, 1},
+	[CIPHER_AES_CTR] = {"AES-%u-CTR", AES_KEYS, 1},
+	[CIPHER_AES_OFB] = {"AES-%u-OFB", AES_KEYS, 1},
+	[CIPHER_AES_CFB8] = {"AES-%u-CFB8", AES_KEYS, 1},
+	[CIPHER_AES_CFB128] = {"AES-%u-CFB", AES_KEYS, 1},
+	[CIPHER_AES_CTS] = {"AES-%u-CBC-CTS", AES_KEYS, 1},
+	[CIPHER_AES_GCM] = {"AES-%u-GCM", AES_KEYS, 1},
+	[CIPHER_AES_CCM] = {"AES-%u-CCM", AES_KEYS, 1},
+	[CIPHER_AES_WRAP] = {"AES-%u-WRAP", AES_KEYS, 1},
+	[CIPHER_AES_WRAP_PAD] = {"AES-%u-WRAP-PAD", AES_KEYS, 1},
+	[CIPHER_AES_XTS] = {"AES-%u-XTS", {32, 64}, 2},
+	[CIPHER_CHACHA20_POLY1305] = {"ChaCha20-Poly1305", {32}, 1},
 };
 
 static bool fetch_digests(struct crypto *crypto)
@@ -48,15 +74,23 @@ static bool fetch_digests(struct crypto *crypto)
 	return true;
 }
 
-static bool fetch_ciphers(struct crypto *crypto)
+static EVP_CIPHER *fetch_cipher(struct crypto *crypto, enum crypto_cipher cipher, size_t key_len)
 {
+	unsigned int bits = (unsigned int)(8 * key_len / ciphers[cipher].keys);
+	const char *number = strstr(ciphers[cipher].name, "%u");
 	char name[24];
 
+	if (number)
+		snprintf(name, sizeof(name), "AES-%u%s", bits, number + 2);
+	return EVP_CIPHER_fetch(crypto->library, number ? name : ciphers[cipher].name,
+	                        crypto->properties);
+}
+
+static bool fetch_ciphers(struct crypto *crypto)
+{
 	for (int i = 0; i < CIPHER_COUNT; i++) {
-		for (unsigned int j = 0; j < 3; j++) {
-			snprintf(name, sizeof(name), "AES-%u-%s", 128 + 64 * j, cipher_names[i]);
-			crypto->ciphers[i][j] =
-				EVP_CIPHER_fetch(crypto->library, name, crypto->properties);
+		for (int j = 0; j < 3 && ciphers[i].key_lens[j]; j++) {
+			crypto->ciphers[i][j] = fetch_cipher(crypto, i, ciphers[i].key_lens[j]);
 			if (!crypto->ciphers[i][j])
 				return false;
 		}
@@ -64,11 +98,30 @@ static bool fetch_ciphers(struct crypto *crypto)
 	return true;
 }
 
+/* OpenSSL before 3.2 would ignore the parameter and sign something else. */
+static bool has_eddsa_instances(struct crypto *crypto)
+{
+	EVP_SIGNATURE *signature =
+		EVP_SIGNATURE_fetch(crypto->library, "ED25519", crypto->properties);
+	const OSSL_PARAM *settable =
+		signature ? EVP_SIGNATURE_settable_ctx_params(signature) : NULL;
+	bool has = settable && OSSL_PARAM_locate_const(settable, "instance");
+
+	EVP_SIGNATURE_free(signature);
+	ERR_clear_error();
+	return has;
+}
+
 static bool fetch_all(struct crypto *crypto)
 {
 	crypto->hmac = EVP_MAC_fetch(crypto->library, "HMAC", crypto->properties);
+	crypto->cmac = EVP_MAC_fetch(crypto->library, "CMAC", crypto->properties);
+	crypto->gmac = EVP_MAC_fetch(crypto->library, "GMAC", crypto->properties);
 	crypto->pbkdf2 = EVP_KDF_fetch(crypto->library, "PBKDF2", crypto->properties);
-	return crypto->hmac && crypto->pbkdf2 && fetch_digests(crypto) && fetch_ciphers(crypto);
+	crypto->hkdf = EVP_KDF_fetch(crypto->library, "HKDF", crypto->properties);
+	crypto->has_eddsa_instances = has_eddsa_instances(crypto);
+	return crypto->hmac && crypto->cmac && crypto->gmac && crypto->pbkdf2 && crypto->hkdf &&
+	       fetch_digests(crypto) && fetch_ciphers(crypto);
 }
 
 static int fill(struct crypto *crypto, char *error, size_t error_len)
@@ -116,7 +169,10 @@ void crypto_close(struct crypto *crypto)
 	for (int i = 0; i < CIPHER_COUNT * 3; i++)
 		EVP_CIPHER_free(crypto->ciphers[i / 3][i % 3]);
 	EVP_MAC_free(crypto->hmac);
+	EVP_MAC_free(crypto->cmac);
+	EVP_MAC_free(crypto->gmac);
 	EVP_KDF_free(crypto->pbkdf2);
+	EVP_KDF_free(crypto->hkdf);
 	if (crypto->entropy_provider)
 		OSSL_PROVIDER_unload(crypto->entropy_provider);
 	if (crypto->default_provider)
@@ -160,9 +216,11 @@ const char *crypto_digest_name(enum crypto_digest digest)
 const EVP_CIPHER *crypto_cipher(const struct crypto *crypto, enum crypto_cipher cipher,
                                 size_t key_len)
 {
-	if (key_len != 16 && key_len != 24 && key_len != 32)
-		return NULL;
-	return crypto->ciphers[cipher][key_len / 8 - 2];
+	for (int i = 0; i < 3; i++) {
+		if (key_len && ciphers[cipher].key_lens[i] == key_len)
+			return crypto->ciphers[cipher][i];
+	}
+	return NULL;
 }
 
 /* ---- sealing ---- */

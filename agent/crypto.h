@@ -26,6 +26,8 @@ enum crypto_digest {
 	DIGEST_SHA256,
 	DIGEST_SHA384,
 	DIGEST_SHA512,
+	DIGEST_SHA512_224,
+	DIGEST_SHA512_256,
 	DIGEST_SHA3_224,
 	DIGEST_SHA3_256,
 	DIGEST_SHA3_384,
@@ -37,9 +39,16 @@ enum crypto_cipher {
 	CIPHER_AES_ECB,
 	CIPHER_AES_CBC,
 	CIPHER_AES_CTR,
+	CIPHER_AES_OFB,
+	CIPHER_AES_CFB8,
+	CIPHER_AES_CFB128,
+	CIPHER_AES_CTS, /* CBC with ciphertext stealing */
 	CIPHER_AES_GCM,
+	CIPHER_AES_CCM,
 	CIPHER_AES_WRAP,     /* RFC 3394 */
 	CIPHER_AES_WRAP_PAD, /* RFC 5649 */
+	CIPHER_AES_XTS,      /* its key is two keys */
+	CIPHER_CHACHA20_POLY1305,
 	CIPHER_COUNT,
 };
 
@@ -49,9 +58,10 @@ struct crypto {
 	struct drbg *drbg;
 	struct state *state;
 	EVP_MD *digests[DIGEST_COUNT];        /* [DIGEST_NONE] is NULL */
-	EVP_CIPHER *ciphers[CIPHER_COUNT][3]; /* key of 16, 24, 32 octets */
-	EVP_MAC *hmac;
-	EVP_KDF *pbkdf2;
+	EVP_CIPHER *ciphers[CIPHER_COUNT][3]; /* by the lengths of key that it takes, ascending */
+	EVP_MAC *hmac, *cmac, *gmac;
+	EVP_KDF *pbkdf2, *hkdf;
+	bool has_eddsa_instances; /* Ed25519ctx and the like: OpenSSL 3.2 */
 	OSSL_PROVIDER *default_provider;
 	OSSL_PROVIDER *entropy_provider;
 };
@@ -66,7 +76,7 @@ enum err crypto_random(struct crypto *crypto, void *octets, size_t len) MUST_CHE
 const EVP_MD *crypto_md(const struct crypto *crypto, enum crypto_digest digest);
 /* "SHA256" as OpenSSL names it; NULL for DIGEST_NONE. */
 const char *crypto_digest_name(enum crypto_digest digest);
-/* NULL when key_len is not 16, 24 or 32. */
+/* NULL when the cipher has no key of this length. */
 const EVP_CIPHER *crypto_cipher(const struct crypto *crypto, enum crypto_cipher cipher,
                                 size_t key_len);
 /* Empties OpenSSL's error queue of this thread into one log line at debug level; call after a

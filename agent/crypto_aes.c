@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AES in ECB, CBC, CBC with PKCS#7 padding, and CTR. Knows how many octets each step gives, so that
- * nothing is processed before it is clear that it fits. GCM and key wrapping have their own files.
+ * AES in ECB, CBC, CBC with PKCS#7 padding, CTR, OFB and CFB. Knows how many octets each step
+ * gives, so that nothing is processed before it is clear that it fits. The other modes have files
+ * of their own.
  */
 #include <string.h>
 
@@ -23,6 +24,20 @@ static enum err length_error(const struct operation *operation)
 {
 	return operation->kind == OPERATION_DECRYPT ? ERROR_ENCRYPTED_DATA_LENGTH
 	                                            : ERROR_DATA_LENGTH;
+}
+
+/* The modes that make a stream of AES have no blocks of their own. */
+static bool streams(const struct operation *operation)
+{
+	switch (operation->mechanism->cipher) {
+	case CIPHER_AES_CTR:
+	case CIPHER_AES_OFB:
+	case CIPHER_AES_CFB8:
+	case CIPHER_AES_CFB128:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* With padding, decryption keeps the last block back until it is known to be the last. */
@@ -119,7 +134,7 @@ static size_t flowing(const struct operation *operation, size_t len)
 	const struct aes *aes = operation->state;
 	size_t total = aes->pending + len;
 
-	if (operation->mechanism->cipher == CIPHER_AES_CTR)
+	if (streams(operation))
 		return len;
 	if (keeps_last_block(operation))
 		return total ? (total - 1) / BLOCK_LEN * BLOCK_LEN : 0;
@@ -152,7 +167,7 @@ static bool complete(const struct operation *operation)
 {
 	const struct aes *aes = operation->state;
 
-	if (operation->mechanism->cipher == CIPHER_AES_CTR)
+	if (streams(operation))
 		return true;
 	if (operation->mechanism->padding)
 		return operation->kind == OPERATION_ENCRYPT || aes->pending == BLOCK_LEN;

@@ -18,10 +18,14 @@
 #define GROUP_NAME_LEN     32u
 
 static const struct crypto_curve curves[] = {
-	{NID_X9_62_prime256v1, CKK_EC, "prime256v1", "secp256r1", 32},
-	{NID_secp384r1, CKK_EC, "secp384r1", "secp384r1", 48},
-	{NID_secp521r1, CKK_EC, "secp521r1", "secp521r1", 66},
-	{NID_ED25519, CKK_EC_EDWARDS, "ED25519", "edwards25519", 32},
+	{NID_X9_62_prime256v1, CKK_EC, "prime256v1", "secp256r1", 32, true},
+	{NID_secp384r1, CKK_EC, "secp384r1", "secp384r1", 48, true},
+	{NID_secp521r1, CKK_EC, "secp521r1", "secp521r1", 66, true},
+	{NID_secp256k1, CKK_EC, "secp256k1", "secp256k1", 32, false},
+	{NID_ED25519, CKK_EC_EDWARDS, "ED25519", "edwards25519", 32, true},
+	{NID_ED448, CKK_EC_EDWARDS, "ED448", "edwards448", 57, true},
+	{NID_X25519, CKK_EC_MONTGOMERY, "X25519", "curve25519", 32, false},
+	{NID_X448, CKK_EC_MONTGOMERY, "X448", "curve448", 56, false},
 };
 
 #define CURVES (sizeof(curves) / sizeof(curves[0]))
@@ -76,14 +80,23 @@ enum err crypto_key_curve(struct wire_bytes ec_params, const struct crypto_curve
 	return *curve ? ERROR_NONE : err;
 }
 
+/* The curves that are an algorithm of their own in OpenSSL. */
+static const struct crypto_curve *by_algorithm(const EVP_PKEY *pkey)
+{
+	for (size_t i = 0; i < CURVES; i++) {
+		if (curves[i].key_type != CKK_EC && EVP_PKEY_is_a(pkey, curves[i].group))
+			return &curves[i];
+	}
+	return NULL;
+}
+
 const struct crypto_curve *crypto_curve_of(const EVP_PKEY *pkey)
 {
 	char name[GROUP_NAME_LEN];
 
-	if (EVP_PKEY_is_a(pkey, "ED25519"))
-		return by_nid(NID_ED25519);
-	if (!EVP_PKEY_is_a(pkey, "EC") ||
-	    !EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, name, sizeof(name),
+	if (!EVP_PKEY_is_a(pkey, "EC"))
+		return by_algorithm(pkey);
+	if (!EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, name, sizeof(name),
 	                                    NULL))
 		return NULL;
 	return by_nid(OBJ_txt2nid(name));
@@ -134,7 +147,7 @@ enum err crypto_curve_public_key(struct crypto *crypto, const struct crypto_curv
 	enum err err = ERROR_MEMORY;
 
 	*pkey = NULL;
-	if (curve->key_type == CKK_EC_EDWARDS) {
+	if (curve->key_type != CKK_EC) {
 		*pkey = EVP_PKEY_new_raw_public_key_ex(crypto->library, curve->group,
 		                                       crypto->properties, point.data, point.len);
 		return *pkey ? ERROR_NONE : ERROR_ATTRIBUTE_VALUE;
@@ -196,7 +209,7 @@ enum err crypto_curve_private_key(struct crypto *crypto, const struct crypto_cur
 	BIGNUM *number;
 
 	*pkey = NULL;
-	if (curve->key_type == CKK_EC_EDWARDS) {
+	if (curve->key_type != CKK_EC) {
 		*pkey = EVP_PKEY_new_raw_private_key_ex(
 			crypto->library, curve->group, crypto->properties, scalar.data, scalar.len);
 		ERR_clear_error();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Signatures on elliptic curves: ECDSA, whose signatures are r || s at the length of the curve's
- * order, and pure Ed25519. Keys and curves are crypto_key.h's.
+ * ECDSA, whose signatures are r || s at the length of the curve's order. Keys and curves are
+ * crypto_key.h's; EdDSA is in crypto_eddsa.c.
  */
 #include <openssl/ec.h>
 #include <string.h>
@@ -9,8 +9,7 @@
 #include "crypto_key.h"
 #include "crypto_methods.h"
 
-#define DER_MAX     160u /* SEQUENCE of two INTEGERs of P-521 */
-#define ED25519_SIG 64u
+#define DER_MAX 160u /* SEQUENCE of two INTEGERs of P-521 */
 
 struct ec {
 	EVP_PKEY *pkey;    /* borrowed from the key */
@@ -25,9 +24,7 @@ static enum err start(struct operation *operation, const struct wire_mechanism *
 	(void)parameter;
 	if (err)
 		return err;
-	ec->scalar_len = operation->key->key_type == CKK_EC_EDWARDS
-	                         ? ED25519_SIG / 2
-	                         : ((size_t)EVP_PKEY_get_bits(ec->pkey) + 7) / 8;
+	ec->scalar_len = ((size_t)EVP_PKEY_get_bits(ec->pkey) + 7) / 8;
 	return ERROR_NONE;
 }
 
@@ -40,8 +37,6 @@ static size_t output_max(const struct operation *operation, size_t data_len,
 	(void)step;
 	return 2 * ec->scalar_len;
 }
-
-/* ---- ECDSA ---- */
 
 static EVP_PKEY_CTX *new_context(const struct operation *operation)
 {
@@ -131,69 +126,10 @@ static enum err ecdsa_verify(struct operation *operation, struct wire_bytes mess
 	return err;
 }
 
-/* ---- EdDSA ---- */
-
-typedef int edwards_init(EVP_MD_CTX *, EVP_PKEY_CTX **, const char *, OSSL_LIB_CTX *, const char *,
-                         EVP_PKEY *, const OSSL_PARAM *);
-
-static EVP_MD_CTX *new_edwards(const struct operation *operation, edwards_init *init)
-{
-	const struct ec *ec = operation->state;
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-
-	if (context && init(context, NULL, NULL, operation->crypto->library,
-	                    operation->crypto->properties, ec->pkey, NULL) > 0)
-		return context;
-	EVP_MD_CTX_free(context);
-	return NULL;
-}
-
-static enum err eddsa_sign(struct operation *operation, struct wire_bytes message, uint8_t *out,
-                           size_t *out_len)
-{
-	EVP_MD_CTX *context = new_edwards(operation, EVP_DigestSignInit_ex);
-	size_t len = ED25519_SIG;
-	enum err err = ERROR_CRYPTO;
-
-	if (context && EVP_DigestSign(context, out, &len, message.data, message.len) > 0) {
-		*out_len = len;
-		err = ERROR_NONE;
-	}
-	EVP_MD_CTX_free(context);
-	return err;
-}
-
-static enum err eddsa_verify(struct operation *operation, struct wire_bytes message,
-                             struct wire_bytes signature)
-{
-	EVP_MD_CTX *context;
-	enum err err = ERROR_CRYPTO;
-
-	if (signature.len != ED25519_SIG)
-		return ERROR_SIGNATURE_LENGTH;
-	context = new_edwards(operation, EVP_DigestVerifyInit_ex);
-	if (context) {
-		err = EVP_DigestVerify(context, signature.data, signature.len, message.data,
-		                       message.len) == 1
-		              ? ERROR_NONE
-		              : ERROR_SIGNATURE;
-	}
-	EVP_MD_CTX_free(context);
-	return err;
-}
-
 const struct operation_methods crypto_ecdsa_methods = {
 	.state_len = sizeof(struct ec),
 	.start = start,
 	.produce = ecdsa_sign,
 	.verify = ecdsa_verify,
-	.output_max = output_max,
-};
-
-const struct operation_methods crypto_eddsa_methods = {
-	.state_len = sizeof(struct ec),
-	.start = start,
-	.produce = eddsa_sign,
-	.verify = eddsa_verify,
 	.output_max = output_max,
 };

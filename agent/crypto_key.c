@@ -10,8 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/param_build.h>
 
-#define RSA_PARTS    8u
-#define ED25519_BITS 255u /* OpenSSL's versions differ */
+#define RSA_PARTS 8u
 
 void crypto_pkey_freep(EVP_PKEY **pkey)
 {
@@ -179,6 +178,7 @@ enum err crypto_key_make(struct crypto *crypto, const struct attributes *set, EV
 		return make_rsa(crypto, set, is_private, pkey);
 	case CKK_EC:
 	case CKK_EC_EDWARDS:
+	case CKK_EC_MONTGOMERY:
 		return make_on_curve(crypto, set, is_private, type, pkey);
 	default:
 		return ERROR_KEY_TYPE;
@@ -208,6 +208,11 @@ struct wire_bytes crypto_key_secret(const struct object *key)
 	return attributes_bytes(&key->attributes, CKA_VALUE);
 }
 
+static bool in_octets(uint64_t key_type)
+{
+	return key_type == CKK_AES || key_type == CKK_AES_XTS;
+}
+
 /* In the unit of the mechanism's row. */
 static enum err key_size(struct crypto *crypto, struct object *key, uint64_t *size)
 {
@@ -215,13 +220,15 @@ static enum err key_size(struct crypto *crypto, struct object *key, uint64_t *si
 	enum err err;
 
 	if (key->object_class == CKO_SECRET_KEY) {
-		*size = crypto_key_secret(key).len * (key->key_type == CKK_AES ? 1 : 8);
+		*size = crypto_key_secret(key).len * (in_octets(key->key_type) ? 1 : 8);
 		return ERROR_NONE;
 	}
 	err = crypto_key_get(crypto, key, &pkey);
 	if (err)
 		return err;
-	*size = key->key_type == CKK_EC_EDWARDS ? ED25519_BITS : (uint64_t)EVP_PKEY_get_bits(pkey);
+	*size = (uint64_t)EVP_PKEY_get_bits(pkey);
+	if (key->key_type == CKK_EC_EDWARDS || key->key_type == CKK_EC_MONTGOMERY)
+		*size = *size > 256 ? 448 : 255; /* OpenSSL's versions differ */
 	return ERROR_NONE;
 }
 
@@ -238,6 +245,7 @@ static bool right_class(const struct mechanism *mechanism, const struct object *
 	case CKK_RSA:
 	case CKK_EC:
 	case CKK_EC_EDWARDS:
+	case CKK_EC_MONTGOMERY:
 		return key->object_class ==
 		       (half == HALF_PRIVATE ? CKO_PRIVATE_KEY : CKO_PUBLIC_KEY);
 	default:
@@ -253,6 +261,8 @@ enum err crypto_key_fits(struct crypto *crypto, const struct mechanism *mechanis
 
 	if (!key || !is_key(key))
 		return ERROR_KEY_HANDLE;
+	if (mechanism->key_type == MECHANISM_ANY_SECRET)
+		return key->object_class == CKO_SECRET_KEY ? ERROR_NONE : ERROR_KEY_TYPE;
 	if (key->key_type != mechanism->key_type &&
 	    (key->key_type != mechanism->other_key_type ||
 	     mechanism->other_key_type == CK_UNAVAILABLE_INFORMATION))

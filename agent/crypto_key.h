@@ -15,7 +15,7 @@ void crypto_pkey_freep(EVP_PKEY **pkey);
 #define pkey_auto __attribute__((cleanup(crypto_pkey_freep))) EVP_PKEY *
 
 /* Borrowed from the object's cache; made at the first call. Public and private keys of RSA, EC,
- * Edwards. ERROR_KEY_TYPE for any other object. */
+ * Edwards, Montgomery. ERROR_KEY_TYPE for any other object. */
 enum err crypto_key_get(struct crypto *crypto, struct object *object, EVP_PKEY **pkey) MUST_CHECK;
 /* Makes one from a set that is not an object yet. The caller frees it. ERROR_TEMPLATE_INCOMPLETE,
  * ERROR_ATTRIBUTE_VALUE, ERROR_CURVE, ERROR_DOMAIN_PARAMETERS, ERROR_KEY_TYPE. */
@@ -49,10 +49,11 @@ struct wire_bytes crypto_key_secret(const struct object *key);
 
 struct crypto_curve {
 	int nid;
-	uint64_t key_type; /* CKK_EC or CKK_EC_EDWARDS */
+	uint64_t key_type; /* CKK_EC, CKK_EC_EDWARDS or CKK_EC_MONTGOMERY */
 	const char *group; /* as OpenSSL names it */
 	const char *name;  /* as a PrintableString names it */
 	size_t field_len;  /* octets of a coordinate, of a scalar, of half a signature */
+	bool approved;     /* by FIPS 186-5, SP 800-186 or SP 800-56A */
 };
 
 /* The curve of CKA_EC_PARAMS (OID or PrintableString in DER), static. ERROR_CURVE /

@@ -126,7 +126,7 @@ static enum err put_curve_private(EVP_PKEY *pkey, const struct crypto_curve *cur
 {
 	static const struct part scalar = {CKA_VALUE, OSSL_PKEY_PARAM_PRIV_KEY};
 
-	if (curve->key_type == CKK_EC_EDWARDS)
+	if (curve->key_type != CKK_EC)
 		return put_raw_private(pkey, set);
 	return put_part(pkey, &scalar, curve->field_len, set);
 }

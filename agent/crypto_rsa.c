@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RSA: PKCS#1 v1.5 and PSS signatures, PKCS#1 v1.5 and OAEP encryption. The message comes hashed or
- * raw (operation.c); here are the limits of lengths, the parameters, and OpenSSL's calls.
+ * RSA: PKCS#1 v1.5 and PSS signatures, PKCS#1 v1.5 and OAEP encryption, and both without padding.
+ * The message comes hashed or raw (operation.c); here are the limits of lengths, the parameters,
+ * and OpenSSL's calls.
  */
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/params.h>
 #include <openssl/rsa.h>
+#include <string.h>
 
 #include "crypto_key.h"
 #include "crypto_methods.h"
+#include "slots.h"
 
 #define PKCS1_OVERHEAD 11u
 #define PARAMS_MAX     6u
@@ -21,6 +24,7 @@ struct rsa {
 	enum crypto_digest hash, mgf;
 	int salt_len;
 	struct wire_buffer label;
+	uint8_t *block; /* CKM_RSA_X_509: the message with zeros before it */
 };
 
 typedef EVP_PKEY_CTX *rsa_context;
@@ -52,6 +56,46 @@ static enum err take_key(struct operation *operation, const struct wire_mechanis
 	rsa->shape = parameter->shape;
 	rsa->len = (size_t)EVP_PKEY_get_size(rsa->pkey);
 	return ERROR_NONE;
+}
+
+/* What OpenSSL calls the padding. */
+static const char *pad_mode(const struct operation *operation)
+{
+	const struct rsa *rsa = operation->state;
+
+	if (operation->mechanism->type == CKM_RSA_X_509)
+		return OSSL_PKEY_RSA_PAD_MODE_NONE;
+	if (rsa->shape == WIRE_SHAPE_pss)
+		return OSSL_PKEY_RSA_PAD_MODE_PSS;
+	return rsa->shape == WIRE_SHAPE_oaep ? OSSL_PKEY_RSA_PAD_MODE_OAEP
+	                                     : OSSL_PKEY_RSA_PAD_MODE_PKCSV15;
+}
+
+/* CKM_RSA_X_509 takes up to a modulus' length and puts zeros before what is shorter; OpenSSL wants
+ * all of it. */
+static enum err fill_block(struct operation *operation, struct wire_bytes *message)
+{
+	struct rsa *rsa = operation->state;
+
+	if (operation->mechanism->type != CKM_RSA_X_509 || message->len >= rsa->len)
+		return ERROR_NONE;
+	if (!rsa->block)
+		rsa->block = slots_allocate(rsa->len);
+	if (!rsa->block)
+		return ERROR_MEMORY;
+	memset(rsa->block, 0, rsa->len - message->len);
+	if (message->len)
+		memcpy(rsa->block + rsa->len - message->len, message->data, message->len);
+	*message = (struct wire_bytes){rsa->block, rsa->len};
+	return ERROR_NONE;
+}
+
+static void stop(struct operation *operation)
+{
+	struct rsa *rsa = operation->state;
+
+	slots_release(rsa->block);
+	wire_buffer_free(&rsa->label);
 }
 
 /* ---- signatures ---- */
@@ -96,15 +140,16 @@ static enum err signature_start(struct operation *operation, const struct wire_m
 	return ERROR_NONE;
 }
 
-static const OSSL_PARAM *signature_params(struct rsa *rsa, OSSL_PARAM params[PARAMS_MAX])
+static const OSSL_PARAM *signature_params(const struct operation *operation,
+                                          OSSL_PARAM params[PARAMS_MAX])
 {
+	struct rsa *rsa = operation->state;
 	bool pss = rsa->shape == WIRE_SHAPE_pss;
 	OSSL_PARAM *next = params;
 
 	if (rsa->hash != DIGEST_NONE)
 		*next++ = text_param(OSSL_SIGNATURE_PARAM_DIGEST, crypto_digest_name(rsa->hash));
-	*next++ = text_param(OSSL_SIGNATURE_PARAM_PAD_MODE,
-	                     pss ? OSSL_PKEY_RSA_PAD_MODE_PSS : OSSL_PKEY_RSA_PAD_MODE_PKCSV15);
+	*next++ = text_param(OSSL_SIGNATURE_PARAM_PAD_MODE, pad_mode(operation));
 	if (pss) {
 		*next++ =
 			text_param(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, crypto_digest_name(rsa->mgf));
@@ -115,14 +160,19 @@ static const OSSL_PARAM *signature_params(struct rsa *rsa, OSSL_PARAM params[PAR
 	return params;
 }
 
-/* A message that is not hashed here: at most k - 11 octets, or for PSS just a hash. */
-static enum err check_message(const struct operation *operation, size_t len)
+/* A message that is not hashed here: at most k - 11 octets, or k without padding, or for PSS just a
+ * hash. */
+static enum err check_message(struct operation *operation, struct wire_bytes *message)
 {
 	const struct rsa *rsa = operation->state;
+	bool raw = operation->mechanism->type == CKM_RSA_X_509;
 
 	if (rsa->shape == WIRE_SHAPE_pss)
-		return len == digest_len(operation, rsa->hash) ? ERROR_NONE : ERROR_DATA_LENGTH;
-	return len <= rsa->len - PKCS1_OVERHEAD ? ERROR_NONE : ERROR_DATA_LENGTH;
+		return message->len == digest_len(operation, rsa->hash) ? ERROR_NONE
+		                                                        : ERROR_DATA_LENGTH;
+	if (message->len > rsa->len - (raw ? 0 : PKCS1_OVERHEAD))
+		return ERROR_DATA_LENGTH;
+	return fill_block(operation, message);
 }
 
 static EVP_PKEY_CTX *new_context(const struct operation *operation)
@@ -142,12 +192,12 @@ static enum err sign(struct operation *operation, struct wire_bytes message, uin
 	size_t len = rsa->len;
 	enum err err;
 
-	err = check_message(operation, message.len);
+	err = check_message(operation, &message);
 	if (err)
 		return err;
-	if (!context || EVP_PKEY_sign_init_ex(context, signature_params(rsa, params)) <= 0 ||
+	if (!context || EVP_PKEY_sign_init_ex(context, signature_params(operation, params)) <= 0 ||
 	    EVP_PKEY_sign(context, out, &len, message.data, message.len) <= 0)
-		return ERROR_CRYPTO;
+		return operation->mechanism->type == CKM_RSA_X_509 ? ERROR_DATA : ERROR_CRYPTO;
 	*out_len = len;
 	return ERROR_NONE;
 }
@@ -160,12 +210,12 @@ static enum err verify(struct operation *operation, struct wire_bytes message,
 	OSSL_PARAM params[PARAMS_MAX];
 	enum err err;
 
-	err = check_message(operation, message.len);
+	err = check_message(operation, &message);
 	if (err)
 		return err;
 	if (signature.len != rsa->len)
 		return ERROR_SIGNATURE_LENGTH;
-	if (!context || EVP_PKEY_verify_init_ex(context, signature_params(rsa, params)) <= 0)
+	if (!context || EVP_PKEY_verify_init_ex(context, signature_params(operation, params)) <= 0)
 		return ERROR_CRYPTO;
 	if (EVP_PKEY_verify(context, signature.data, signature.len, message.data, message.len) == 1)
 		return ERROR_NONE;
@@ -215,13 +265,14 @@ static enum err encryption_start(struct operation *operation,
 	return err;
 }
 
-static const OSSL_PARAM *encryption_params(struct rsa *rsa, OSSL_PARAM params[PARAMS_MAX])
+static const OSSL_PARAM *encryption_params(const struct operation *operation,
+                                           OSSL_PARAM params[PARAMS_MAX])
 {
+	struct rsa *rsa = operation->state;
 	bool oaep = rsa->shape == WIRE_SHAPE_oaep;
 	OSSL_PARAM *next = params;
 
-	*next++ = text_param(OSSL_ASYM_CIPHER_PARAM_PAD_MODE,
-	                     oaep ? OSSL_PKEY_RSA_PAD_MODE_OAEP : OSSL_PKEY_RSA_PAD_MODE_PKCSV15);
+	*next++ = text_param(OSSL_ASYM_CIPHER_PARAM_PAD_MODE, pad_mode(operation));
 	if (oaep) {
 		*next++ = text_param(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST,
 		                     crypto_digest_name(rsa->hash));
@@ -241,6 +292,8 @@ static bool plain_max(const struct operation *operation, size_t *max)
 	const struct rsa *rsa = operation->state;
 	size_t overhead = PKCS1_OVERHEAD;
 
+	if (operation->mechanism->type == CKM_RSA_X_509)
+		overhead = 0;
 	if (rsa->shape == WIRE_SHAPE_oaep)
 		overhead = 2 * digest_len(operation, rsa->hash) + 2;
 	if (rsa->len < overhead)
@@ -256,14 +309,19 @@ static enum err encrypt(struct operation *operation, struct wire_bytes message, 
 	context_auto context = NULL;
 	OSSL_PARAM params[PARAMS_MAX];
 	size_t len = rsa->len, max;
+	enum err err;
 
 	if (!plain_max(operation, &max) || message.len > max)
 		return ERROR_DATA_LENGTH;
+	err = fill_block(operation, &message);
+	if (err)
+		return err;
 	context = new_context(operation);
-	if (!context || EVP_PKEY_encrypt_init_ex(context, encryption_params(rsa, params)) <= 0 ||
+	if (!context ||
+	    EVP_PKEY_encrypt_init_ex(context, encryption_params(operation, params)) <= 0 ||
 	    EVP_PKEY_encrypt(context, out, &len, message.data ? message.data : out, message.len) <=
 	            0)
-		return ERROR_CRYPTO;
+		return operation->mechanism->type == CKM_RSA_X_509 ? ERROR_DATA : ERROR_CRYPTO;
 	*out_len = len;
 	return ERROR_NONE;
 }
@@ -282,7 +340,8 @@ static enum err decrypt(struct operation *operation, struct wire_bytes message, 
 	if (message.len != rsa->len)
 		return ERROR_ENCRYPTED_DATA_LENGTH;
 	context = new_context(operation);
-	if (!context || EVP_PKEY_decrypt_init_ex(context, encryption_params(rsa, params)) <= 0)
+	if (!context ||
+	    EVP_PKEY_decrypt_init_ex(context, encryption_params(operation, params)) <= 0)
 		return ERROR_CRYPTO;
 	ERR_set_mark();
 	good = EVP_PKEY_decrypt(context, out, &len, message.data, message.len);
@@ -310,19 +369,13 @@ static size_t encryption_max(const struct operation *operation, size_t data_len,
 	return rsa->len;
 }
 
-static void encryption_stop(struct operation *operation)
-{
-	struct rsa *rsa = operation->state;
-
-	wire_buffer_free(&rsa->label);
-}
-
 const struct operation_methods crypto_rsa_signature_methods = {
 	.state_len = sizeof(struct rsa),
 	.start = signature_start,
 	.produce = sign,
 	.verify = verify,
 	.output_max = signature_max,
+	.stop = stop,
 };
 
 const struct operation_methods crypto_rsa_encryption_methods = {
@@ -330,5 +383,5 @@ const struct operation_methods crypto_rsa_encryption_methods = {
 	.start = encryption_start,
 	.produce = encryption_produce,
 	.output_max = encryption_max,
-	.stop = encryption_stop,
+	.stop = stop,
 };

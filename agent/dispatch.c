@@ -44,6 +44,14 @@ static bool names_token(const struct wire_template *template)
 	return wire_template_find(template, CKA_TOKEN, &attribute) && attribute.number;
 }
 
+static bool makes_slowly(struct call *call, uint64_t type)
+{
+	const struct mechanism *mechanism =
+		mechanism_find(call->agent->crypto, call->agent->config, type);
+
+	return mechanism && keygen_is_slow(mechanism);
+}
+
 /* The template is the last field of all three messages, but they differ before it. A body that does
  * not decode is not slow. */
 static bool slow_TEMPLATE(struct call *call)
@@ -59,7 +67,8 @@ static bool slow_TEMPLATE(struct call *call)
 		       names_token(&create.attributes);
 	case WIRE_OPCODE_generate_key:
 		return wire_decode_generate_key_request(call->body, &generate) &&
-		       names_token(&generate.attributes);
+		       (names_token(&generate.attributes) ||
+		        makes_slowly(call, generate.mechanism.type));
 	case WIRE_OPCODE_unwrap_key:
 		return wire_decode_unwrap_key_request(call->body, &unwrap) &&
 		       names_token(&unwrap.attributes);
@@ -72,14 +81,12 @@ static bool slow_TEMPLATE(struct call *call)
 static bool slow_PAIR(struct call *call)
 {
 	struct wire_generate_key_pair_request request;
-	const struct mechanism *mechanism;
 
 	if (!wire_decode_generate_key_pair_request(call->body, &request))
 		return false;
-	mechanism =
-		mechanism_find(call->agent->crypto, call->agent->config, request.mechanism.type);
 	return names_token(&request.public_attributes) ||
-	       names_token(&request.private_attributes) || (mechanism && keygen_is_slow(mechanism));
+	       names_token(&request.private_attributes) ||
+	       makes_slowly(call, request.mechanism.type);
 }
 
 static bool is_token_object(struct call *call, uint64_t session_handle, uint64_t object_handle)

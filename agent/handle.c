@@ -61,6 +61,18 @@ void handle_note_key(struct call *call, const struct object *key)
 		return;
 	memcpy(call->key_uid, key->uid, OBJECT_UID_LEN);
 	call->record.key_uid = call->key_uid;
+	if (key->unapproved)
+		call->record.fips_approved = false;
+}
+
+enum err handle_approve(struct call *call, const struct attributes *set)
+{
+	if (!object_unapproved(set))
+		return ERROR_NONE;
+	call->record.fips_approved = false;
+	if (!call->agent->config->algorithms.fips_approved_only)
+		return ERROR_NONE;
+	return attributes_bytes(set, CKA_EC_PARAMS).len ? ERROR_CURVE : ERROR_ATTRIBUTE_VALUE;
 }
 
 void handle_note_mechanism(struct call *call, uint64_t type, const struct mechanism *mechanism)

@@ -26,7 +26,10 @@ struct agent_slot *handle_present_slot(struct call *call, uint64_t slot_id, enum
 bool handle_token_present(struct call *call, struct agent_slot *slot);
 /* An object that the session sees, or NULL. Counted. */
 struct object *handle_object(struct session *session, uint64_t handle);
-/* Notes the key for the audit record. */
+/* May such a key come to life? Not in FIPS mode when it has no approved use; notes that it has
+ * none. ERROR_CURVE, ERROR_ATTRIBUTE_VALUE. */
+enum err handle_approve(struct call *call, const struct attributes *set) MUST_CHECK;
+/* Notes the key for the audit record, after the mechanism. */
 void handle_note_key(struct call *call, const struct object *key);
 /* Notes the mechanism and whether it is approved. */
 void handle_note_mechanism(struct call *call, uint64_t type, const struct mechanism *mechanism);

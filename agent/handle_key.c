@@ -11,11 +11,13 @@
 #define SEED_MAX 65536u
 
 /* Builds both the context and the set of a key that a mechanism makes. */
-static enum err build(struct session *session, struct template_context *context,
+static enum err build(struct call *call, struct session *session, struct template_context *context,
                       const struct wire_template *template, struct attributes *set)
 {
 	enum err err = template_build(context, template, set);
 
+	if (!err)
+		err = handle_approve(call, set);
 	return err ? err : handle_may_write(session, set);
 }
 
@@ -38,9 +40,10 @@ enum err handle_generate_key(struct call *call, const struct wire_generate_key_r
 		return ERROR_MECHANISM;
 	context = handle_template_context(session, ORIGIN_GENERATE);
 	context.object_class = CKO_SECRET_KEY;
-	context.key_type = mechanism->key_type;
+	if (mechanism->key_type != MECHANISM_ANY_SECRET)
+		context.key_type = mechanism->key_type;
 	context.mechanism = mechanism->type;
-	err = build(session, &context, &request->attributes, &set);
+	err = build(call, session, &context, &request->attributes, &set);
 	if (!err)
 		err = keygen_secret(crypto, mechanism, &request->mechanism, &set);
 	if (!err)
@@ -62,7 +65,8 @@ static void pair_clear(struct pair *pair)
 	attributes_clear(&pair->private_set);
 }
 
-static enum err pair_build(struct session *session, const struct mechanism *mechanism,
+static enum err pair_build(struct call *call, struct session *session,
+                           const struct mechanism *mechanism,
                            const struct wire_generate_key_pair_request *request, struct pair *pair)
 {
 	enum err err;
@@ -75,9 +79,10 @@ static enum err pair_build(struct session *session, const struct mechanism *mech
 	pair->private_context = pair->public_context;
 	pair->public_context.object_class = CKO_PUBLIC_KEY;
 	pair->private_context.object_class = CKO_PRIVATE_KEY;
-	err = build(session, &pair->public_context, &request->public_attributes, &pair->public_set);
+	err = build(call, session, &pair->public_context, &request->public_attributes,
+	            &pair->public_set);
 	if (!err)
-		err = build(session, &pair->private_context, &request->private_attributes,
+		err = build(call, session, &pair->private_context, &request->private_attributes,
 		            &pair->private_set);
 	return err;
 }
@@ -114,7 +119,7 @@ enum err handle_generate_key_pair(struct call *call,
 	mechanism = handle_mechanism(call, &request->mechanism, CKF_GENERATE_KEY_PAIR);
 	if (!mechanism)
 		return ERROR_MECHANISM;
-	err = pair_build(session, mechanism, request, &pair);
+	err = pair_build(call, session, mechanism, request, &pair);
 	if (!err)
 		err = pair_make(call, mechanism, &request->mechanism, &pair);
 	if (!err)
@@ -203,16 +208,27 @@ struct from_key_request {
 	const struct wire_template *template;
 };
 
-static enum err fill_from_key(struct call *call, const struct from_key_request *request,
-                              const struct mechanism *mechanism, struct object *base,
-                              struct attributes *set)
+static enum err fill_from_key(struct call *call, const struct wire_bytes *wrapped,
+                              const struct derivation *from, struct attributes *set)
 {
 	struct crypto *crypto = call->agent->crypto;
 
-	if (request->wrapped)
-		return keygen_unwrap(crypto, mechanism, request->parameter, base, *request->wrapped,
+	if (wrapped)
+		return keygen_unwrap(crypto, from->mechanism, from->parameter, from->base, *wrapped,
 		                     set);
-	return keygen_derive(crypto, mechanism, request->parameter, base, set);
+	return keygen_derive(crypto, from, set);
+}
+
+/* The second key, for a mechanism whose parameter names one: it is derived from, too. */
+static enum err find_other(struct call *call, struct session *session, const struct from_key *how,
+                           const struct mechanism *mechanism,
+                           const struct wire_mechanism *parameter, struct object **other)
+{
+	uint64_t handle;
+
+	if (how->origin != ORIGIN_DERIVE || !keygen_other_key(mechanism, parameter, &handle))
+		return ERROR_NONE;
+	return find_key(call, session, handle, how->use, mechanism, ERROR_KEY_HANDLE, other);
 }
 
 /* A new key out of an old one. */
@@ -224,6 +240,7 @@ static enum err make_from_key(struct call *call, const struct from_key *how,
 	struct template_context context;
 	session_auto session = NULL;
 	object_auto base = NULL;
+	object_auto other = NULL;
 	attributes_auto set = {0};
 	struct attributes *sets[] = {&set};
 	enum err err;
@@ -234,14 +251,22 @@ static enum err make_from_key(struct call *call, const struct from_key *how,
 	mechanism = handle_mechanism(call, request->parameter, how->function);
 	if (!mechanism)
 		return ERROR_MECHANISM;
-	err = find_key(call, session, request->base, how->use, mechanism, how->missing, &base);
+	err = find_other(call, session, how, mechanism, request->parameter, &other);
+	if (!err)
+		err = find_key(call, session, request->base, how->use, mechanism, how->missing,
+		               &base);
 	if (err)
 		return err;
 	context = handle_template_context(session, how->origin);
 	context.base = base;
-	err = build(session, &context, request->template, &set);
+	context.other = other;
+	if (how->origin == ORIGIN_DERIVE && keygen_makes_data(mechanism))
+		context.object_class = CKO_DATA;
+	err = build(call, session, &context, request->template, &set);
 	if (!err)
-		err = fill_from_key(call, request, mechanism, base, &set);
+		err = fill_from_key(
+			call, request->wrapped,
+			&(struct derivation){mechanism, request->parameter, base, other}, &set);
 	if (!err)
 		err = template_complete(&context, call->agent->crypto, &set);
 	return err ? err : handle_publish(session, sets, 1, handle);

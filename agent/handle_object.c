@@ -28,6 +28,8 @@ enum err handle_create_object(struct call *call, const struct wire_create_object
 	if (!err)
 		err = keygen_check(agent->crypto, agent->config, &set);
 	if (!err)
+		err = handle_approve(call, &set);
+	if (!err)
 		err = template_complete(&context, agent->crypto, &set);
 	if (!err)
 		err = handle_publish(session, sets, 1, &reply->object);

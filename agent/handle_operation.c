@@ -85,9 +85,9 @@ static struct session *active(struct call *call, enum operation_kind kind, uint6
 		return session;
 	}
 	key = operation_key(operation);
-	handle_note_key(call, key);
 	handle_note_mechanism(call, operation_mechanism(operation)->type,
 	                      operation_mechanism(operation));
+	handle_note_key(call, key);
 	if (key && (key->usage & USAGE_ALWAYS_AUTHENTICATE) && !session->context_login[kind])
 		*err = ERROR_USER_NOT_LOGGED_IN;
 	return session;

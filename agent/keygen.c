@@ -13,15 +13,17 @@
 #define PUBLIC_KEY_INFO_MAX 8192u /* octets of DER; RSA-16384 has 2,086 */
 
 #define SIGNATURE_MAX 512u
+#define SHARED_MAX    66u /* a coordinate of P-521 */
 
-/* The mechanisms that make keys from nothing take no parameter. */
 static enum err check_generate(const struct mechanism *mechanism,
                                const struct wire_mechanism *parameter, uint64_t function)
 {
+	enum wire_shape shape;
+
 	if (!mechanism->key || !(mechanism->functions & function) ||
-	    parameter->type != mechanism->type)
+	    !wire_mechanism_shape(mechanism->type, &shape) || parameter->type != mechanism->type)
 		return ERROR_MECHANISM;
-	return parameter->shape == WIRE_SHAPE_none ? ERROR_NONE : ERROR_MECHANISM_PARAMETER;
+	return wire_shape_fits(shape, parameter->shape) ? ERROR_NONE : ERROR_MECHANISM_PARAMETER;
 }
 
 enum err keygen_secret(struct crypto *crypto, const struct mechanism *mechanism,
@@ -29,7 +31,7 @@ enum err keygen_secret(struct crypto *crypto, const struct mechanism *mechanism,
 {
 	enum err err = check_generate(mechanism, parameter, CKF_GENERATE);
 
-	return err ? err : mechanism->key->generate(crypto, mechanism, set);
+	return err ? err : mechanism->key->generate(crypto, mechanism, parameter, set);
 }
 
 /* A test build can spoil the signature, to see that it would be noticed. */
@@ -71,14 +73,52 @@ static bool sign_and_verify(struct crypto *crypto, EVP_PKEY *pkey)
 	return good;
 }
 
+/* The secret of one key and the public half of another. */
+static bool shared_secret(struct crypto *crypto, EVP_PKEY *own, EVP_PKEY *other,
+                          uint8_t secret[SHARED_MAX], size_t *len)
+{
+	EVP_PKEY_CTX *context =
+		EVP_PKEY_CTX_new_from_pkey(crypto->library, own, crypto->properties);
+	bool good;
+
+	*len = SHARED_MAX;
+	good = context && EVP_PKEY_derive_init(context) > 0 &&
+	       EVP_PKEY_derive_set_peer(context, other) > 0 &&
+	       EVP_PKEY_derive(context, secret, len) > 0;
+	EVP_PKEY_CTX_free(context);
+	return good;
+}
+
+/* A key that cannot sign agrees on a secret with another one, from both sides. */
+static bool agree_with_another(struct crypto *crypto, EVP_PKEY *pkey)
+{
+	pkey_auto other = EVP_PKEY_Q_keygen(crypto->library, crypto->properties,
+	                                    EVP_PKEY_get0_type_name(pkey));
+	uint8_t mine[SHARED_MAX], theirs[SHARED_MAX];
+	size_t mine_len, theirs_len;
+	bool good = other && shared_secret(crypto, pkey, other, mine, &mine_len);
+
+	if (good)
+		spoil(mine);
+	good = good && shared_secret(crypto, other, pkey, theirs, &theirs_len) &&
+	       wire_secret_equal((struct wire_bytes){mine, mine_len},
+	                         (struct wire_bytes){theirs, theirs_len});
+	wire_wipe(mine, sizeof(mine));
+	wire_wipe(theirs, sizeof(theirs));
+	ERR_clear_error();
+	return good;
+}
+
 bool keygen_halves_agree(struct crypto *crypto, EVP_PKEY *pkey)
 {
+	if (crypto_key_type(pkey) == CKK_EC_MONTGOMERY)
+		return agree_with_another(crypto, pkey);
 	return sign_and_verify(crypto, pkey);
 }
 
 enum err keygen_pairwise_test(struct crypto *crypto, EVP_PKEY *pkey)
 {
-	if (sign_and_verify(crypto, pkey))
+	if (keygen_halves_agree(crypto, pkey))
 		return ERROR_NONE;
 	if (crypto->state)
 		state_fail(crypto->state, "pairwise consistency test failed (%s)",
@@ -135,20 +175,45 @@ enum err keygen_pair(struct crypto *crypto, const struct config *config,
 	return err ? err : put_public_key_info(pkey, public_set, private_set);
 }
 
-enum err keygen_derive(struct crypto *crypto, const struct mechanism *mechanism,
-                       const struct wire_mechanism *parameter, struct object *base_key,
-                       struct attributes *set)
+static enum err check_derivation(struct crypto *crypto, const struct derivation *derivation)
 {
+	const struct mechanism *mechanism = derivation->mechanism;
 	enum wire_shape shape;
 	enum err err;
 
 	if (!mechanism->key || !mechanism->key->derive ||
-	    !wire_mechanism_shape(mechanism->type, &shape) || parameter->type != mechanism->type)
+	    !wire_mechanism_shape(mechanism->type, &shape) ||
+	    derivation->parameter->type != mechanism->type)
 		return ERROR_MECHANISM;
-	err = crypto_key_fits(crypto, mechanism, base_key, HALF_PRIVATE);
-	if (!err && parameter->shape != shape)
+	err = crypto_key_fits(crypto, mechanism, derivation->base, HALF_PRIVATE);
+	if (!err && !wire_shape_fits(shape, derivation->parameter->shape))
 		err = ERROR_MECHANISM_PARAMETER;
-	return err ? err : mechanism->key->derive(crypto, mechanism, parameter, base_key, set);
+	return err;
+}
+
+enum err keygen_derive(struct crypto *crypto, const struct derivation *derivation,
+                       struct attributes *set)
+{
+	enum err err = check_derivation(crypto, derivation);
+
+	if (!err)
+		err = keygen_check_inherited(derivation, set);
+	return err ? err : derivation->mechanism->key->derive(crypto, derivation, set);
+}
+
+bool keygen_other_key(const struct mechanism *mechanism, const struct wire_mechanism *parameter,
+                      uint64_t *handle)
+{
+	enum wire_shape shape;
+
+	return mechanism->key && mechanism->key->other_key &&
+	       wire_mechanism_shape(mechanism->type, &shape) && parameter->shape == shape &&
+	       mechanism->key->other_key(parameter, handle);
+}
+
+bool keygen_makes_data(const struct mechanism *mechanism)
+{
+	return mechanism->key && mechanism->key->makes_data;
 }
 
 bool keygen_is_slow(const struct mechanism *mechanism)

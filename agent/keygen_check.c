@@ -160,7 +160,10 @@ static enum err check_secret(const struct attributes *set)
 
 	if (!attributes_get(set, CKA_VALUE, &value))
 		return ERROR_TEMPLATE_INCOMPLETE;
-	return keygen_secret_len_valid(type, value.value.len) ? ERROR_NONE : ERROR_ATTRIBUTE_VALUE;
+	if (!keygen_secret_len_valid(type, value.value.len) ||
+	    !keygen_secret_value_valid(type, value.value))
+		return ERROR_ATTRIBUTE_VALUE;
+	return ERROR_NONE;
 }
 
 enum err keygen_check(struct crypto *crypto, const struct config *config, struct attributes *set)

@@ -19,9 +19,16 @@ static const struct {
 	uint64_t kdf;
 	enum crypto_digest digest;
 } kdfs[] = {
-	{CKD_NULL, DIGEST_NONE},         {CKD_SHA1_KDF, DIGEST_SHA1},
-	{CKD_SHA224_KDF, DIGEST_SHA224}, {CKD_SHA256_KDF, DIGEST_SHA256},
-	{CKD_SHA384_KDF, DIGEST_SHA384}, {CKD_SHA512_KDF, DIGEST_SHA512},
+	{CKD_NULL, DIGEST_NONE},
+	{CKD_SHA1_KDF, DIGEST_SHA1},
+	{CKD_SHA224_KDF, DIGEST_SHA224},
+	{CKD_SHA256_KDF, DIGEST_SHA256},
+	{CKD_SHA384_KDF, DIGEST_SHA384},
+	{CKD_SHA512_KDF, DIGEST_SHA512},
+	{CKD_SHA3_224_KDF, DIGEST_SHA3_224},
+	{CKD_SHA3_256_KDF, DIGEST_SHA3_256},
+	{CKD_SHA3_384_KDF, DIGEST_SHA3_384},
+	{CKD_SHA3_512_KDF, DIGEST_SHA3_512},
 };
 
 static bool find_kdf(uint64_t kdf, enum crypto_digest *digest)
@@ -54,7 +61,16 @@ static enum err read_peer(struct crypto *crypto, const struct crypto_curve *curv
 	return ERROR_NONE;
 }
 
-/* EVP_PKEY_derive_set_peer validates the point (SP 800-56A §5.6.2.3). */
+/* Montgomery curves have no mode of the cofactor: their scalars are multiples of it. */
+static bool set_cofactor(EVP_PKEY_CTX *context, EVP_PKEY *pkey, bool cofactor)
+{
+	return !EVP_PKEY_is_a(pkey, "EC") ||
+	       EVP_PKEY_CTX_set_ecdh_cofactor_mode(context, cofactor) > 0;
+}
+
+/* EVP_PKEY_derive_set_peer validates the point (SP 800-56A §5.6.2.3). On a Montgomery curve every
+ * string is one, but one of small order gives a secret of zeros, which OpenSSL refuses (RFC 7748
+ * §6.1). */
 static enum err agree(struct crypto *crypto, EVP_PKEY *pkey, EVP_PKEY *peer, bool cofactor,
                       uint8_t secret[SECRET_MAX], size_t *len)
 {
@@ -63,12 +79,13 @@ static enum err agree(struct crypto *crypto, EVP_PKEY *pkey, EVP_PKEY *peer, boo
 	enum err err = ERROR_CRYPTO;
 
 	*len = SECRET_MAX;
-	if (context && EVP_PKEY_derive_init(context) > 0 &&
-	    EVP_PKEY_CTX_set_ecdh_cofactor_mode(context, cofactor) > 0) {
+	if (context && EVP_PKEY_derive_init(context) > 0 && set_cofactor(context, pkey, cofactor)) {
 		if (EVP_PKEY_derive_set_peer(context, peer) <= 0)
 			err = ERROR_MECHANISM_PARAMETER;
 		else if (EVP_PKEY_derive(context, secret, len) > 0)
 			err = ERROR_NONE;
+		else if (!EVP_PKEY_is_a(pkey, "EC"))
+			err = ERROR_MECHANISM_PARAMETER;
 	}
 	EVP_PKEY_CTX_free(context);
 	ERR_clear_error();
@@ -100,27 +117,6 @@ static enum err run_kdf(struct crypto *crypto, enum crypto_digest digest, struct
 	return err;
 }
 
-/* The length that the template asks for; without one, the whole secret if there is no KDF. */
-static enum err read_length(const struct attributes *set, enum crypto_digest digest,
-                            size_t secret_len, size_t *len)
-{
-	uint64_t type = attributes_number(set, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
-	uint64_t wanted = attributes_number(set, CKA_VALUE_LEN, CK_UNAVAILABLE_INFORMATION);
-
-	if (attributes_number(set, CKA_CLASS, CKO_SECRET_KEY) != CKO_SECRET_KEY)
-		return ERROR_TEMPLATE_INCONSISTENT;
-	if (wanted == CK_UNAVAILABLE_INFORMATION) {
-		if (digest != DIGEST_NONE || type == CKK_AES)
-			return ERROR_TEMPLATE_INCOMPLETE;
-		wanted = secret_len;
-	}
-	if (!keygen_secret_len_valid(type, wanted) ||
-	    (digest == DIGEST_NONE && wanted > secret_len))
-		return ERROR_KEY_SIZE;
-	*len = wanted;
-	return ERROR_NONE;
-}
-
 /* Without a KDF a shorter key is the end of the secret: PKCS#11 removes octets from its front. */
 static enum err put_key(struct crypto *crypto, enum crypto_digest digest, struct wire_bytes secret,
                         struct wire_bytes shared, struct attributes *set)
@@ -129,26 +125,29 @@ static enum err put_key(struct crypto *crypto, enum crypto_digest digest, struct
 	enum err err;
 	size_t len;
 
-	err = read_length(set, digest, secret.len, &len);
+	if (digest == DIGEST_NONE)
+		err = keygen_derived_len(set, secret.len, secret.len, &len);
+	else
+		err = keygen_derived_len(set, 0, KEYGEN_SECRET_MAX, &len);
 	if (err)
 		return err;
 	if (digest == DIGEST_NONE)
-		return attributes_set_bytes(set, CKA_VALUE, secret.data + secret.len - len, len);
+		return keygen_put_value(set,
+		                        (struct wire_bytes){secret.data + secret.len - len, len});
 	value = slots_allocate(len);
 	if (!value)
 		return ERROR_MEMORY;
 	err = run_kdf(crypto, digest, secret, shared, value, len);
 	if (!err)
-		err = attributes_set_bytes(set, CKA_VALUE, value, len);
+		err = keygen_put_value(set, (struct wire_bytes){value, len});
 	slots_release(value);
 	return err;
 }
 
-static enum err derive(struct crypto *crypto, const struct mechanism *mechanism,
-                       const struct wire_mechanism *parameter, struct object *base_key,
+static enum err derive(struct crypto *crypto, const struct derivation *derivation,
                        struct attributes *set)
 {
-	bool cofactor = mechanism->type == CKM_ECDH1_COFACTOR_DERIVE;
+	bool cofactor = derivation->mechanism->type == CKM_ECDH1_COFACTOR_DERIVE;
 	struct wire_ecdh1_parameter record;
 	enum crypto_digest digest;
 	pkey_auto peer = NULL;
@@ -157,9 +156,9 @@ static enum err derive(struct crypto *crypto, const struct mechanism *mechanism,
 	size_t len;
 	enum err err;
 
-	err = read_parameter(parameter, &record, &digest);
+	err = read_parameter(derivation->parameter, &record, &digest);
 	if (!err)
-		err = crypto_key_get(crypto, base_key, &pkey);
+		err = crypto_key_get(crypto, derivation->base, &pkey);
 	if (!err)
 		err = read_peer(crypto, crypto_curve_of(pkey), record.public_data, &peer);
 	if (err)

@@ -5,22 +5,49 @@
 #include "keygen.h"
 #include "slots.h"
 
-#define SECRET_LEN_MAX 4096u
+#define CHACHA20_LEN 32u
 
 bool keygen_secret_len_valid(uint64_t key_type, uint64_t len)
 {
-	if (key_type == CKK_AES)
+	switch (key_type) {
+	case CKK_AES:
 		return len == 16 || len == 24 || len == 32;
-	return len >= 1 && len <= SECRET_LEN_MAX;
+	case CKK_AES_XTS:
+		return len == 32 || len == 64;
+	case CKK_CHACHA20:
+		return len == CHACHA20_LEN;
+	default:
+		return len >= 1 && len <= KEYGEN_SECRET_MAX;
+	}
+}
+
+uint64_t keygen_secret_len(const struct attributes *set)
+{
+	uint64_t type = attributes_number(set, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
+
+	return attributes_number(set, CKA_VALUE_LEN,
+	                         type == CKK_CHACHA20 ? CHACHA20_LEN : CK_UNAVAILABLE_INFORMATION);
+}
+
+/* The halves of a key of XTS must differ (SP 800-38E by way of FIPS 140-3 IG C.I); OpenSSL refuses
+ * it otherwise. */
+bool keygen_secret_value_valid(uint64_t key_type, struct wire_bytes value)
+{
+	size_t half = value.len / 2;
+
+	return key_type != CKK_AES_XTS ||
+	       !wire_secret_equal((struct wire_bytes){value.data, half},
+	                          (struct wire_bytes){value.data + half, half});
 }
 
 static enum err generate(struct crypto *crypto, const struct mechanism *mechanism,
-                         struct attributes *set)
+                         const struct wire_mechanism *parameter, struct attributes *set)
 {
-	uint64_t len = attributes_number(set, CKA_VALUE_LEN, CK_UNAVAILABLE_INFORMATION);
+	uint64_t len = keygen_secret_len(set);
 	uint8_t *value;
 	enum err err;
 
+	(void)parameter;
 	if (len == CK_UNAVAILABLE_INFORMATION)
 		return ERROR_TEMPLATE_INCOMPLETE;
 	if (!keygen_secret_len_valid(mechanism->key_type, len))

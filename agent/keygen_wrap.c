@@ -39,9 +39,9 @@ static enum err translate(const struct translation *rows, enum err err)
 	return err;
 }
 
-static enum err run(struct crypto *crypto, enum operation_kind kind,
-                    const struct mechanism *mechanism, const struct wire_mechanism *parameter,
-                    struct object *key, struct wire_bytes in, struct wire_buffer *out)
+enum err keygen_wrapping(struct crypto *crypto, enum operation_kind kind,
+                         const struct mechanism *mechanism, const struct wire_mechanism *parameter,
+                         struct object *key, struct wire_bytes in, struct wire_buffer *out)
 {
 	const struct output_request all = {.query = false, .capacity = UINT64_MAX};
 	struct operation *operation;
@@ -52,12 +52,38 @@ static enum err run(struct crypto *crypto, enum operation_kind kind,
 	return err ? err : operation_once(&operation, in, &all, out, &len);
 }
 
-/* RSA takes no private keys: none would fit, and PKCS#11 has no encoding for it. */
+static enum err run(struct crypto *crypto, enum operation_kind kind,
+                    const struct mechanism *mechanism, const struct wire_mechanism *parameter,
+                    struct object *key, struct wire_bytes in, struct wire_buffer *out)
+{
+	bool wraps = kind == OPERATION_ENCRYPT;
+	enum wire_shape shape;
+	enum err err;
+
+	if (!mechanism->key || !mechanism->key->wrap)
+		return keygen_wrapping(crypto, kind, mechanism, parameter, key, in, out);
+	if (!wire_mechanism_shape(mechanism->type, &shape) || parameter->type != mechanism->type)
+		return ERROR_MECHANISM;
+	err = crypto_key_fits(crypto, mechanism, key, wraps ? HALF_PUBLIC : HALF_PRIVATE);
+	if (!err && parameter->shape != shape)
+		err = ERROR_MECHANISM_PARAMETER;
+	if (err)
+		return err;
+	return wraps ? mechanism->key->wrap(crypto, parameter, key, in, out)
+	             : mechanism->key->unwrap(crypto, parameter, key, in, out);
+}
+
+static bool wraps_private_keys(const struct mechanism *mechanism)
+{
+	return mechanism->key_type == CKK_AES || (mechanism->key && mechanism->key->wrap);
+}
+
+/* RSA by itself takes no private keys: none would fit, and PKCS#11 has no encoding for it. */
 static enum err check_wrappable(const struct mechanism *mechanism, const struct object *key)
 {
 	if (key->object_class == CKO_SECRET_KEY)
 		return crypto_key_secret(key).len ? ERROR_NONE : ERROR_KEY_NOT_WRAPPABLE;
-	if (key->object_class != CKO_PRIVATE_KEY || mechanism->key_type != CKK_AES)
+	if (key->object_class != CKO_PRIVATE_KEY || !wraps_private_keys(mechanism))
 		return ERROR_KEY_NOT_WRAPPABLE;
 	return ERROR_NONE;
 }
@@ -104,6 +130,8 @@ static enum err take_secret(struct wire_bytes plain, struct attributes *set)
 
 	if (len != plain.len || !keygen_secret_len_valid(type, plain.len))
 		return ERROR_WRAPPED_KEY_LENGTH;
+	if (!keygen_secret_value_valid(type, plain))
+		return ERROR_WRAPPED_KEY;
 	return attributes_set_bytes(set, CKA_VALUE, plain.data, plain.len);
 }
 
@@ -130,7 +158,7 @@ enum err keygen_unwrap(struct crypto *crypto, const struct mechanism *mechanism,
 	struct wire_bytes plain;
 	enum err err;
 
-	if (class != CKO_SECRET_KEY && (class != CKO_PRIVATE_KEY || mechanism->key_type != CKK_AES))
+	if (class != CKO_SECRET_KEY && (class != CKO_PRIVATE_KEY || !wraps_private_keys(mechanism)))
 		return ERROR_TEMPLATE_INCONSISTENT;
 	wire_buffer_init(&buffer, WIRE_CONTROL_LIMIT, &slots_wire_allocator);
 	err = translate(unwrapping, run(crypto, OPERATION_DECRYPT, mechanism, parameter,

@@ -48,7 +48,7 @@
 #define ECDSA(number, does, hash, ...)                                                             \
 	EC(number, does, .digest = hash, .operation = &crypto_ecdsa_methods, __VA_ARGS__)
 #define EDWARDS(number, does, ...)                                                                 \
-	ROW(number, CKK_EC_EDWARDS, NO_KEY, 255, 255, does,                                        \
+	ROW(number, CKK_EC_EDWARDS, NO_KEY, 255, 448, does,                                        \
 	    .ec_flags = CKF_EC_F_P | CKF_EC_NAMEDCURVE, .fips_approved = true, __VA_ARGS__)
 
 #define AES(number, does, ...)                                                                     \
@@ -59,6 +59,21 @@
 #define HMAC(number, key, hash)                                                                    \
 	ROW(number, CKK_GENERIC_SECRET, key, SECRET_MIN, SECRET_MAX, SIGN, .digest = hash,         \
 	    .fips_approved = true, .operation = &crypto_hmac_methods)
+/* A hash function with its HMACs, whose numbers follow it. */
+#define HASH(name, hash)                                                                           \
+	DIGEST(CKM_##name, hash), HMAC(CKM_##name##_HMAC, CKK_##name##_HMAC, hash),                \
+		HMAC(CKM_##name##_HMAC_GENERAL, CKK_##name##_HMAC, hash)
+#define SECRET_GEN(number, made, smallest, largest)                                                \
+	ROW(number, made, NO_KEY, smallest, largest, CKF_GENERATE, .fips_approved = true,          \
+	    .key = &keygen_secret_methods)
+#define HMAC_GEN(name) SECRET_GEN(CKM_##name##_KEY_GEN, CKK_##name##_HMAC, SECRET_MIN, SECRET_MAX)
+
+/* From any secret key: its type says little about it. */
+#define FROM_SECRET(number, approved, methods, ...)                                                \
+	ROW(number, MECHANISM_ANY_SECRET, NO_KEY, SECRET_MIN, SECRET_MAX, CKF_DERIVE,              \
+	    .fips_approved = approved, .key = &methods, __VA_ARGS__)
+/* SP 800-108 and SP 800-56C want a PRF, not a bare hash. */
+#define HASHED(number, hash) FROM_SECRET(number, false, keygen_hash_methods, .digest = hash)
 
 /* Ascending by type, which mechanism_find relies on. */
 static const struct mechanism table[] = {
@@ -66,7 +81,9 @@ static const struct mechanism table[] = {
 	RSA(CKM_RSA_PKCS, SIGN | ENCRYPT | WRAP, 0, false,
             .operation = &crypto_rsa_signature_methods,
             .encryption = &crypto_rsa_encryption_methods),
-	RSA(CKM_RSA_X_509, SIGN | ENCRYPT, NEEDS_CODE, false, .operation = NULL),
+	RSA(CKM_RSA_X_509, SIGN | ENCRYPT, NEEDS_RAW_RSA, false,
+            .operation = &crypto_rsa_signature_methods,
+            .encryption = &crypto_rsa_encryption_methods),
 	RSA_SHA1(CKM_SHA1_RSA_PKCS),
 	RSA(CKM_RSA_PKCS_OAEP, ENCRYPT | WRAP, 0, true,
             .encryption = &crypto_rsa_encryption_methods),
@@ -82,35 +99,55 @@ static const struct mechanism table[] = {
 	RSA_SIGN(CKM_SHA512_RSA_PKCS_PSS, SIGN, 0, DIGEST_SHA512),
 	RSA_SIGN(CKM_SHA224_RSA_PKCS, SIGN, 0, DIGEST_SHA224),
 	RSA_SIGN(CKM_SHA224_RSA_PKCS_PSS, SIGN, 0, DIGEST_SHA224),
-	DIGEST(CKM_SHA_1, DIGEST_SHA1),
-	HMAC(CKM_SHA_1_HMAC, CKK_SHA_1_HMAC, DIGEST_SHA1),
-	HMAC(CKM_SHA_1_HMAC_GENERAL, CKK_SHA_1_HMAC, DIGEST_SHA1),
-	DIGEST(CKM_SHA256, DIGEST_SHA256),
-	HMAC(CKM_SHA256_HMAC, CKK_SHA256_HMAC, DIGEST_SHA256),
-	HMAC(CKM_SHA256_HMAC_GENERAL, CKK_SHA256_HMAC, DIGEST_SHA256),
-	DIGEST(CKM_SHA224, DIGEST_SHA224),
-	HMAC(CKM_SHA224_HMAC, CKK_SHA224_HMAC, DIGEST_SHA224),
-	HMAC(CKM_SHA224_HMAC_GENERAL, CKK_SHA224_HMAC, DIGEST_SHA224),
-	DIGEST(CKM_SHA384, DIGEST_SHA384),
-	HMAC(CKM_SHA384_HMAC, CKK_SHA384_HMAC, DIGEST_SHA384),
-	HMAC(CKM_SHA384_HMAC_GENERAL, CKK_SHA384_HMAC, DIGEST_SHA384),
-	DIGEST(CKM_SHA512, DIGEST_SHA512),
-	HMAC(CKM_SHA512_HMAC, CKK_SHA512_HMAC, DIGEST_SHA512),
-	HMAC(CKM_SHA512_HMAC_GENERAL, CKK_SHA512_HMAC, DIGEST_SHA512),
-	DIGEST(CKM_SHA3_256, DIGEST_SHA3_256),
-	HMAC(CKM_SHA3_256_HMAC, CKK_SHA3_256_HMAC, DIGEST_SHA3_256),
-	HMAC(CKM_SHA3_256_HMAC_GENERAL, CKK_SHA3_256_HMAC, DIGEST_SHA3_256),
-	DIGEST(CKM_SHA3_224, DIGEST_SHA3_224),
-	HMAC(CKM_SHA3_224_HMAC, CKK_SHA3_224_HMAC, DIGEST_SHA3_224),
-	HMAC(CKM_SHA3_224_HMAC_GENERAL, CKK_SHA3_224_HMAC, DIGEST_SHA3_224),
-	DIGEST(CKM_SHA3_384, DIGEST_SHA3_384),
-	HMAC(CKM_SHA3_384_HMAC, CKK_SHA3_384_HMAC, DIGEST_SHA3_384),
-	HMAC(CKM_SHA3_384_HMAC_GENERAL, CKK_SHA3_384_HMAC, DIGEST_SHA3_384),
-	DIGEST(CKM_SHA3_512, DIGEST_SHA3_512),
-	HMAC(CKM_SHA3_512_HMAC, CKK_SHA3_512_HMAC, DIGEST_SHA3_512),
-	HMAC(CKM_SHA3_512_HMAC_GENERAL, CKK_SHA3_512_HMAC, DIGEST_SHA3_512),
-	ROW(CKM_GENERIC_SECRET_KEY_GEN, CKK_GENERIC_SECRET, NO_KEY, SECRET_MIN, SECRET_MAX,
-            CKF_GENERATE, .fips_approved = true, .key = &keygen_secret_methods),
+	HASH(SHA512_224, DIGEST_SHA512_224),
+	HASHED(CKM_SHA512_224_KEY_DERIVATION, DIGEST_SHA512_224),
+	HASH(SHA512_256, DIGEST_SHA512_256),
+	HASHED(CKM_SHA512_256_KEY_DERIVATION, DIGEST_SHA512_256),
+	RSA_SIGN(CKM_SHA3_256_RSA_PKCS, SIGN, 0, DIGEST_SHA3_256),
+	RSA_SIGN(CKM_SHA3_384_RSA_PKCS, SIGN, 0, DIGEST_SHA3_384),
+	RSA_SIGN(CKM_SHA3_512_RSA_PKCS, SIGN, 0, DIGEST_SHA3_512),
+	RSA_SIGN(CKM_SHA3_256_RSA_PKCS_PSS, SIGN, 0, DIGEST_SHA3_256),
+	RSA_SIGN(CKM_SHA3_384_RSA_PKCS_PSS, SIGN, 0, DIGEST_SHA3_384),
+	RSA_SIGN(CKM_SHA3_512_RSA_PKCS_PSS, SIGN, 0, DIGEST_SHA3_512),
+	RSA_SIGN(CKM_SHA3_224_RSA_PKCS, SIGN, 0, DIGEST_SHA3_224),
+	RSA_SIGN(CKM_SHA3_224_RSA_PKCS_PSS, SIGN, 0, DIGEST_SHA3_224),
+	HASH(SHA_1, DIGEST_SHA1),
+	HASH(SHA256, DIGEST_SHA256),
+	HASH(SHA224, DIGEST_SHA224),
+	HASH(SHA384, DIGEST_SHA384),
+	HASH(SHA512, DIGEST_SHA512),
+	HASH(SHA3_256, DIGEST_SHA3_256),
+	HMAC_GEN(SHA3_256),
+	HASH(SHA3_224, DIGEST_SHA3_224),
+	HMAC_GEN(SHA3_224),
+	HASH(SHA3_384, DIGEST_SHA3_384),
+	HMAC_GEN(SHA3_384),
+	HASH(SHA3_512, DIGEST_SHA3_512),
+	HMAC_GEN(SHA3_512),
+	SECRET_GEN(CKM_GENERIC_SECRET_KEY_GEN, CKK_GENERIC_SECRET, SECRET_MIN, SECRET_MAX),
+	/* SP 800-133 §6.3 approves joining keys and XOR with data, not cutting bits out. */
+	FROM_SECRET(CKM_CONCATENATE_BASE_AND_KEY, true, keygen_join_keys_methods),
+	FROM_SECRET(CKM_CONCATENATE_BASE_AND_DATA, true, keygen_join_data_methods),
+	FROM_SECRET(CKM_CONCATENATE_DATA_AND_BASE, true, keygen_join_data_methods),
+	FROM_SECRET(CKM_XOR_BASE_AND_DATA, true, keygen_xor_methods),
+	FROM_SECRET(CKM_EXTRACT_KEY_FROM_KEY, false, keygen_extract_methods),
+	HASHED(CKM_SHA1_KEY_DERIVATION, DIGEST_SHA1),
+	HASHED(CKM_SHA256_KEY_DERIVATION, DIGEST_SHA256),
+	HASHED(CKM_SHA384_KEY_DERIVATION, DIGEST_SHA384),
+	HASHED(CKM_SHA512_KEY_DERIVATION, DIGEST_SHA512),
+	HASHED(CKM_SHA224_KEY_DERIVATION, DIGEST_SHA224),
+	HASHED(CKM_SHA3_256_KEY_DERIVATION, DIGEST_SHA3_256),
+	HASHED(CKM_SHA3_224_KEY_DERIVATION, DIGEST_SHA3_224),
+	HASHED(CKM_SHA3_384_KEY_DERIVATION, DIGEST_SHA3_384),
+	HASHED(CKM_SHA3_512_KEY_DERIVATION, DIGEST_SHA3_512),
+	FROM_SECRET(CKM_SP800_108_COUNTER_KDF, true, keygen_kbkdf_methods),
+	FROM_SECRET(CKM_SP800_108_FEEDBACK_KDF, true, keygen_kbkdf_methods),
+	FROM_SECRET(CKM_SP800_108_DOUBLE_PIPELINE_KDF, true, keygen_kbkdf_methods),
+	/* The row that takes short salts and few iterations is told from the other by its needs. */
+	ROW(CKM_PKCS5_PBKD2, MECHANISM_ANY_SECRET, NO_KEY, SECRET_MIN, SECRET_MAX, CKF_GENERATE,
+            .needs = NEEDS_FIPS_OFF, .key = &keygen_pbkdf2_methods),
+	ROW(CKM_PKCS5_PBKD2, MECHANISM_ANY_SECRET, NO_KEY, SECRET_MIN, SECRET_MAX, CKF_GENERATE,
+            .fips_approved = true, .key = &keygen_pbkdf2_methods),
 	EC(CKM_EC_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, .fips_approved = true,
            .key = &keygen_ec_methods),
 	ECDSA(CKM_ECDSA, SIGN, DIGEST_NONE, .fips_approved = true),
@@ -120,36 +157,87 @@ static const struct mechanism table[] = {
 	ECDSA(CKM_ECDSA_SHA256, SIGN, DIGEST_SHA256, .fips_approved = true),
 	ECDSA(CKM_ECDSA_SHA384, SIGN, DIGEST_SHA384, .fips_approved = true),
 	ECDSA(CKM_ECDSA_SHA512, SIGN, DIGEST_SHA512, .fips_approved = true),
-	EC(CKM_ECDH1_DERIVE, CKF_DERIVE, .fips_approved = true, .key = &keygen_ecdh_methods),
+	ECDSA(CKM_ECDSA_SHA3_224, SIGN, DIGEST_SHA3_224, .fips_approved = true),
+	ECDSA(CKM_ECDSA_SHA3_256, SIGN, DIGEST_SHA3_256, .fips_approved = true),
+	ECDSA(CKM_ECDSA_SHA3_384, SIGN, DIGEST_SHA3_384, .fips_approved = true),
+	ECDSA(CKM_ECDSA_SHA3_512, SIGN, DIGEST_SHA3_512, .fips_approved = true),
+	ROW(CKM_ECDH1_DERIVE, CKK_EC, CKK_EC_MONTGOMERY, 255, 521, CKF_DERIVE,
+            .ec_flags = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS, .fips_approved = true,
+            .key = &keygen_ecdh_methods),
 	EC(CKM_ECDH1_COFACTOR_DERIVE, CKF_DERIVE, .fips_approved = true,
            .key = &keygen_ecdh_methods),
+	RSA(CKM_RSA_AES_KEY_WRAP, WRAP, 0, true, .key = &keygen_rsa_aes_methods),
 	EDWARDS(CKM_EC_EDWARDS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, .key = &keygen_ec_methods),
+	ROW(CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKK_EC_MONTGOMERY, NO_KEY, 255, 448,
+            CKF_GENERATE_KEY_PAIR, .ec_flags = CKF_EC_F_P | CKF_EC_NAMEDCURVE,
+            .key = &keygen_ec_methods),
+	/* The row that may sign as Ed25519ctx is told from the other by its needs. */
+	EDWARDS(CKM_EDDSA, SIGN, .needs = NEEDS_FIPS_OFF, .operation = &crypto_eddsa_methods),
 	EDWARDS(CKM_EDDSA, SIGN, .operation = &crypto_eddsa_methods),
-	AES(CKM_AES_KEY_GEN, CKF_GENERATE, .key = &keygen_secret_methods),
+	/* SP 800-38E approves XTS for storage, of which a client's data unit tells nothing; the key
+           may well be for storage. */
+	ROW(CKM_AES_XTS, CKK_AES_XTS, NO_KEY, 32, 64, ENCRYPT, .cipher = CIPHER_AES_XTS,
+            .encryption = &crypto_aes_unit_methods),
+	SECRET_GEN(CKM_AES_XTS_KEY_GEN, CKK_AES_XTS, 32, 64),
+	SECRET_GEN(CKM_AES_KEY_GEN, CKK_AES, 16, 32),
 	AES(CKM_AES_ECB, ENCRYPT, .cipher = CIPHER_AES_ECB, .encryption = &crypto_aes_methods),
 	AES(CKM_AES_CBC, ENCRYPT, .cipher = CIPHER_AES_CBC, .encryption = &crypto_aes_methods),
 	AES(CKM_AES_CBC_PAD, ENCRYPT | WRAP, .cipher = CIPHER_AES_CBC, .padding = true,
             .encryption = &crypto_aes_methods),
 	AES(CKM_AES_CTR, ENCRYPT, .cipher = CIPHER_AES_CTR, .encryption = &crypto_aes_methods),
-	AES(CKM_AES_GCM, ENCRYPT, .cipher = CIPHER_AES_GCM, .encryption = &crypto_aes_gcm_methods),
+	AES(CKM_AES_GCM, ENCRYPT, .cipher = CIPHER_AES_GCM, .encryption = &crypto_aead_methods),
+	AES(CKM_AES_CCM, ENCRYPT, .cipher = CIPHER_AES_CCM, .encryption = &crypto_ccm_methods),
+	AES(CKM_AES_CTS, ENCRYPT, .cipher = CIPHER_AES_CTS, .encryption = &crypto_aes_unit_methods),
+	AES(CKM_AES_CMAC, SIGN, .operation = &crypto_cmac_methods),
+	AES(CKM_AES_CMAC_GENERAL, SIGN, .operation = &crypto_cmac_methods),
+	AES(CKM_AES_GMAC, SIGN, .operation = &crypto_gmac_methods),
+	ROW(CKM_AES_ECB_ENCRYPT_DATA, CKK_AES, NO_KEY, 16, 32, CKF_DERIVE, .cipher = CIPHER_AES_ECB,
+            .key = &keygen_encrypt_data_methods),
+	ROW(CKM_AES_CBC_ENCRYPT_DATA, CKK_AES, NO_KEY, 16, 32, CKF_DERIVE, .cipher = CIPHER_AES_CBC,
+            .key = &keygen_encrypt_data_methods),
+	ROW(CKM_CHACHA20_KEY_GEN, CKK_CHACHA20, NO_KEY, 256, 256, CKF_GENERATE,
+            .key = &keygen_secret_methods),
+	AES(CKM_AES_OFB, ENCRYPT, .cipher = CIPHER_AES_OFB, .encryption = &crypto_aes_methods),
+	AES(CKM_AES_CFB8, ENCRYPT, .cipher = CIPHER_AES_CFB8, .encryption = &crypto_aes_methods),
+	AES(CKM_AES_CFB128, ENCRYPT, .cipher = CIPHER_AES_CFB128,
+            .encryption = &crypto_aes_methods),
 	AES(CKM_AES_KEY_WRAP, WRAP, .cipher = CIPHER_AES_WRAP,
             .encryption = &crypto_aes_wrap_methods),
 	AES(CKM_AES_KEY_WRAP_PAD, WRAP, .cipher = CIPHER_AES_WRAP_PAD, .padding = true,
             .encryption = &crypto_aes_wrap_methods),
 	AES(CKM_AES_KEY_WRAP_KWP, WRAP, .cipher = CIPHER_AES_WRAP_PAD, .padding = true,
             .encryption = &crypto_aes_wrap_methods),
+	HMAC_GEN(SHA_1),
+	HMAC_GEN(SHA224),
+	HMAC_GEN(SHA256),
+	HMAC_GEN(SHA384),
+	HMAC_GEN(SHA512),
+	HMAC_GEN(SHA512_224),
+	HMAC_GEN(SHA512_256),
+	ROW(CKM_CHACHA20_POLY1305, CKK_CHACHA20, NO_KEY, 256, 256, ENCRYPT,
+            .cipher = CIPHER_CHACHA20_POLY1305, .encryption = &crypto_aead_methods),
+	FROM_SECRET(CKM_HKDF_DERIVE, true, keygen_hkdf_methods),
+	FROM_SECRET(CKM_HKDF_DATA, true, keygen_hkdf_data_methods),
+	SECRET_GEN(CKM_HKDF_KEY_GEN, CKK_HKDF, SECRET_MIN, SECRET_MAX),
 };
 
 #define ROWS (sizeof(table) / sizeof(table[0]))
+
+static bool has_mac(const struct crypto *crypto, const struct operation_methods *methods)
+{
+	return (methods != &crypto_hmac_methods || crypto->hmac) &&
+	       (methods != &crypto_cmac_methods || crypto->cmac) &&
+	       (methods != &crypto_gmac_methods || crypto->gmac);
+}
 
 /* OpenSSL has what the row is made of. */
 static bool available(const struct crypto *crypto, const struct mechanism *row)
 {
 	if (row->digest != DIGEST_NONE && !crypto->digests[row->digest])
 		return false;
-	if (row->operation == &crypto_hmac_methods && !crypto->hmac)
+	if (!has_mac(crypto, row->operation))
 		return false;
-	return !row->encryption || row->key_type != CKK_AES || crypto->ciphers[row->cipher][0];
+	return !row->encryption || row->key_type == CKK_RSA || crypto->ciphers[row->cipher][0];
 }
 
 static bool offered(const struct crypto *crypto, const struct config *config,
@@ -161,8 +249,14 @@ static bool offered(const struct crypto *crypto, const struct config *config,
 		has |= NEEDS_WEAK_RSA;
 	if (config && config->algorithms.allow_sha1_signing)
 		has |= NEEDS_SHA1_SIGNING;
-	if (config && config->algorithms.fips_approved_only && !row->fips_approved)
-		return false;
+	if (config && config->algorithms.allow_raw_rsa)
+		has |= NEEDS_RAW_RSA;
+	if (config && config->algorithms.fips_approved_only) {
+		if (!row->fips_approved)
+			return false;
+	} else {
+		has |= NEEDS_FIPS_OFF;
+	}
 	return !(row->needs & ~has) && available(crypto, row);
 }
 
@@ -212,7 +306,7 @@ const struct mechanism *mechanism_row(size_t index)
 }
 
 static const struct {
-	uint64_t hash, mgf;
+	uint64_t hash, mgf; /* 0: no such mask generation function has a number */
 	enum crypto_digest digest;
 } hashes[] = {
 	{CKM_SHA_1, CKG_MGF1_SHA1, DIGEST_SHA1},
@@ -220,6 +314,8 @@ static const struct {
 	{CKM_SHA256, CKG_MGF1_SHA256, DIGEST_SHA256},
 	{CKM_SHA384, CKG_MGF1_SHA384, DIGEST_SHA384},
 	{CKM_SHA512, CKG_MGF1_SHA512, DIGEST_SHA512},
+	{CKM_SHA512_224, 0, DIGEST_SHA512_224},
+	{CKM_SHA512_256, 0, DIGEST_SHA512_256},
 	{CKM_SHA3_224, CKG_MGF1_SHA3_224, DIGEST_SHA3_224},
 	{CKM_SHA3_256, CKG_MGF1_SHA3_256, DIGEST_SHA3_256},
 	{CKM_SHA3_384, CKG_MGF1_SHA3_384, DIGEST_SHA3_384},
@@ -238,7 +334,7 @@ enum crypto_digest mechanism_digest(uint64_t hash)
 enum crypto_digest mechanism_mgf(uint64_t mgf)
 {
 	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++) {
-		if (hashes[i].mgf == mgf)
+		if (mgf && hashes[i].mgf == mgf)
 			return hashes[i].digest;
 	}
 	return DIGEST_NONE;

@@ -23,13 +23,16 @@ struct config;
 enum mechanism_needs {
 	NEEDS_WEAK_RSA = 1u << 0,     /* [algorithms].allow_weak_rsa */
 	NEEDS_SHA1_SIGNING = 1u << 1, /* [algorithms].allow_sha1_signing */
-	NEEDS_CODE = 1u << 2,         /* never offered: named, not built */
+	NEEDS_RAW_RSA = 1u << 2,      /* [algorithms].allow_raw_rsa */
+	NEEDS_FIPS_OFF = 1u << 3,     /* without [algorithms].fips_approved_only */
 };
+
+#define MECHANISM_ANY_SECRET (CK_UNAVAILABLE_INFORMATION - 1)
 
 struct mechanism {
 	uint64_t type;           /* CKM_* */
 	uint64_t key_type;       /* CKK_* of the key it uses or makes; CK_UNAVAILABLE_INFORMATION
-	                            for digests */
+	                            for digests, MECHANISM_ANY_SECRET for all secret keys */
 	uint64_t other_key_type; /* a second one it may use, or CK_UNAVAILABLE_INFORMATION */
 	uint64_t functions;      /* CKF_DIGEST, CKF_SIGN ... as in C_GetMechanismInfo */
 	uint64_t ec_flags;       /* CKF_EC_* shown besides */

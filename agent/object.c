@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RSA_APPROVED_LEN 256u /* octets of a modulus of 2048 bits */
+
 /* Usage flags that are attributes. */
 static const struct {
 	uint64_t type;
@@ -47,9 +49,52 @@ static void cache_date(char date[8], const struct wire_attribute *attribute)
 		memcpy(date, attribute->value.data, 8);
 }
 
+/* secp256k1 by its OID and by its name: the one curve of CKK_EC that is not approved. */
+static bool unapproved_curve(struct wire_bytes params)
+{
+	static const uint8_t oid[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a};
+	static const uint8_t name[] = "\x13\x09secp256k1";
+
+	return wire_bytes_equal(params, (struct wire_bytes){oid, sizeof(oid)}) ||
+	       wire_bytes_equal(params, (struct wire_bytes){name, sizeof(name) - 1});
+}
+
+static bool unapproved_type(uint64_t key_type)
+{
+	return key_type == CKK_EC_MONTGOMERY || key_type == CKK_CHACHA20;
+}
+
+static bool is_unapproved(const struct wire_attribute *attribute)
+{
+	switch (attribute->type) {
+	case CKA_KEY_TYPE:
+		return unapproved_type(attribute->number);
+	case CKA_EC_PARAMS:
+		return unapproved_curve(attribute->value);
+	case CKA_MODULUS:
+		return attribute->value.len < RSA_APPROVED_LEN;
+	default:
+		return false;
+	}
+}
+
+bool object_unapproved(const struct attributes *attributes)
+{
+	struct wire_template template = attributes_template(attributes);
+	struct wire_attribute attribute;
+	size_t cursor = 0;
+
+	while (wire_template_next(&template, &cursor, &attribute)) {
+		if (is_unapproved(&attribute))
+			return true;
+	}
+	return false;
+}
+
 static void cache_attribute(struct object *object, const struct wire_attribute *attribute)
 {
 	object->usage |= usage_of(attribute);
+	object->unapproved |= is_unapproved(attribute);
 	switch (attribute->type) {
 	case CKA_CLASS:
 		object->object_class = attribute->number;

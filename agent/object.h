@@ -56,6 +56,7 @@ struct object {
 	uint32_t usage;
 	char start_date[8], end_date[8]; /* YYYYMMDD, first octet 0 when absent */
 	bool has_allowed_mechanisms;
+	bool unapproved; /* no FIPS-approved use: its curve, its type or its size */
 	struct attributes attributes;
 	/* The key as OpenSSL wants it, made at first use by crypto_key.h and shared by successors
 	 * with the same key. */
@@ -71,6 +72,8 @@ void object_put(struct object *object);
 /* For __attribute__((cleanup)). */
 void object_putp(struct object **object);
 #define object_auto __attribute__((cleanup(object_putp))) struct object *
+/* Does a set describe a key that has no FIPS-approved use: by its curve, its type or its size? */
+bool object_unapproved(const struct attributes *attributes);
 /* True when CKA_ALLOWED_MECHANISMS is absent, empty or names the mechanism. */
 bool object_allows_mechanism(const struct object *object, uint64_t mechanism);
 

@@ -35,7 +35,7 @@ static enum err check_start(struct crypto *crypto, enum operation_kind kind,
 		return ERROR_MECHANISM;
 	if (kind != OPERATION_DIGEST)
 		err = crypto_key_fits(crypto, mechanism, key, kinds[kind].half);
-	if (!err && parameter->shape != shape)
+	if (!err && !wire_shape_fits(shape, parameter->shape))
 		err = ERROR_MECHANISM_PARAMETER;
 	return err;
 }

@@ -41,7 +41,7 @@ enum err policy_use_key(const struct object *key, enum policy_use use,
 {
 	if (fips_only && !mechanism->fips_approved)
 		return ERROR_MECHANISM;
-	if (!(key->usage & uses[use].usage))
+	if (!(key->usage & uses[use].usage) || (fips_only && key->unapproved))
 		return ERROR_KEY_FUNCTION;
 	if (!object_allows_mechanism(key, mechanism->type))
 		return ERROR_MECHANISM;

@@ -33,6 +33,8 @@ struct template_context {
 	 * otherwise. Its CKA_UNWRAP_TEMPLATE or CKA_DERIVE_TEMPLATE binds the new key; a derived
 	 * key's CKA_ALWAYS_SENSITIVE and CKA_NEVER_EXTRACTABLE follow its base key's. */
 	const struct object *base;
+	/* A second key that the derivation takes in, borrowed, or NULL. */
+	const struct object *other;
 };
 
 /*

@@ -44,12 +44,12 @@ static void derive_defaults(enum template_origin origin, uint64_t *object_class,
 		return;
 	if (*object_class == NONE)
 		*object_class = CKO_SECRET_KEY;
-	if (*key_type == NONE)
+	if (*key_type == NONE && *object_class != CKO_DATA)
 		*key_type = CKK_GENERIC_SECRET;
 }
 
-/* What can come to life in this way. */
-static bool origin_makes(enum template_origin origin, uint8_t object_class)
+/* What can come to life in this way. Data are derived only by a mechanism that makes them. */
+static bool origin_makes(const struct template_context *context, uint8_t object_class)
 {
 	static const uint8_t classes[] = {
 		[ORIGIN_CREATE] = RULE_ALL,
@@ -58,14 +58,16 @@ static bool origin_makes(enum template_origin origin, uint8_t object_class)
 		[ORIGIN_DERIVE] = RULE_SECRET,
 	};
 
-	return classes[origin] & object_class;
+	if (context->origin == ORIGIN_DERIVE && context->object_class == CKO_DATA)
+		return object_class == RULE_DATA;
+	return classes[context->origin] & object_class;
 }
 
-static enum err check_scope(enum template_origin origin, struct rule_scope scope)
+static enum err check_scope(const struct template_context *context, struct rule_scope scope)
 {
 	if ((scope.object_class & RULE_KEYS) && scope.key == RULE_KEYLESS)
 		return ERROR_TEMPLATE_INCOMPLETE;
-	if (!rule_scope_valid(scope) || !origin_makes(origin, scope.object_class))
+	if (!rule_scope_valid(scope) || !origin_makes(context, scope.object_class))
 		return ERROR_TEMPLATE_INCONSISTENT;
 	return ERROR_NONE;
 }
@@ -86,7 +88,7 @@ static enum err settle_scope(const struct template_context *context,
 	if (object_class == NONE)
 		return ERROR_TEMPLATE_INCOMPLETE;
 	*scope = (struct rule_scope){rule_class_bit(object_class), rule_key_bit(key_type)};
-	err = check_scope(context->origin, *scope);
+	err = check_scope(context, *scope);
 	if (!err)
 		err = attributes_set_number(set, CKA_CLASS, object_class);
 	if (!err && key_type != NONE)

@@ -58,7 +58,7 @@ static enum err complete_length(struct attributes *set, struct rule_scope scope)
 {
 	uint64_t value_len = attributes_bytes(set, CKA_VALUE).len;
 
-	if (!rule_find(CKA_VALUE_LEN, scope))
+	if (scope.object_class != RULE_SECRET)
 		return ERROR_NONE;
 	if (attributes_number(set, CKA_VALUE_LEN, value_len) != value_len)
 		return ERROR_TEMPLATE_INCONSISTENT;
@@ -88,7 +88,8 @@ static bool was_so(const struct template_context *context, uint64_t type)
 	case ORIGIN_GENERATE:
 		return true;
 	case ORIGIN_DERIVE:
-		return context->base && attributes_flag(&context->base->attributes, type);
+		return context->base && attributes_flag(&context->base->attributes, type) &&
+		       (!context->other || attributes_flag(&context->other->attributes, type));
 	default:
 		return false;
 	}

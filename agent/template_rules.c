@@ -21,6 +21,9 @@ const struct rule rule_table[] = {
 #define CURVES     RULE_CURVES
 #define AES        RULE_AES
 #define GENERIC    RULE_GENERIC
+#define XTS        RULE_XTS
+#define CHACHA20   RULE_CHACHA20
+#define CIPHERS    RULE_CIPHERS
 #define F1         RULE_F1
 #define F2         RULE_F2
 #define F3         RULE_F3
@@ -66,7 +69,7 @@ uint8_t rule_class_bit(uint64_t object_class)
 
 static const struct {
 	uint64_t type;
-	uint8_t bit;
+	uint16_t bit;
 } key_types[] = {
 	{CK_UNAVAILABLE_INFORMATION, RULE_KEYLESS},
 	{CKK_RSA, RULE_RSA},
@@ -84,9 +87,14 @@ static const struct {
 	{CKK_SHA3_256_HMAC, RULE_GENERIC},
 	{CKK_SHA3_384_HMAC, RULE_GENERIC},
 	{CKK_SHA3_512_HMAC, RULE_GENERIC},
+	{CKK_SHA512_224_HMAC, RULE_GENERIC},
+	{CKK_SHA512_256_HMAC, RULE_GENERIC},
+	{CKK_HKDF, RULE_GENERIC},
+	{CKK_AES_XTS, RULE_XTS},
+	{CKK_CHACHA20, RULE_CHACHA20},
 };
 
-uint8_t rule_key_bit(uint64_t key_type)
+uint16_t rule_key_bit(uint64_t key_type)
 {
 	for (size_t i = 0; i < sizeof(key_types) / sizeof(key_types[0]); i++) {
 		if (key_types[i].type == key_type)

@@ -26,10 +26,13 @@ enum rule_key {
 	RULE_EDWARDS = 1 << 3,
 	RULE_MONTGOMERY = 1 << 4,
 	RULE_AES = 1 << 5,
-	RULE_GENERIC = 1 << 6, /* generic secrets and HMAC keys */
+	RULE_GENERIC = 1 << 6, /* generic secrets, HMAC and HKDF keys */
+	RULE_XTS = 1 << 7,
+	RULE_CHACHA20 = 1 << 8,
+	RULE_CIPHERS = RULE_AES | RULE_XTS | RULE_CHACHA20,
 	RULE_CURVES = RULE_EC | RULE_EDWARDS | RULE_MONTGOMERY,
 	RULE_ASYMMETRIC = RULE_RSA | RULE_CURVES,
-	RULE_SYMMETRIC = RULE_AES | RULE_GENERIC,
+	RULE_SYMMETRIC = RULE_CIPHERS | RULE_GENERIC,
 	RULE_ANY = RULE_KEYLESS | RULE_ASYMMETRIC | RULE_SYMMETRIC,
 };
 
@@ -65,7 +68,7 @@ enum rule_fallback {
 struct rule {
 	uint64_t type;
 	uint8_t classes;
-	uint8_t keys;
+	uint16_t keys;
 	uint16_t footnotes;
 	uint8_t fallback;
 };
@@ -73,7 +76,7 @@ struct rule {
 /* What an object is, as one bit of each column. */
 struct rule_scope {
 	uint8_t object_class;
-	uint8_t key;
+	uint16_t key;
 };
 
 /* All rows, in order. */
@@ -83,7 +86,7 @@ extern const size_t rule_count;
 /* The bit of a class or key type; 0 when we do not have it. A key type of
  * CK_UNAVAILABLE_INFORMATION is none: RULE_KEYLESS. */
 uint8_t rule_class_bit(uint64_t object_class);
-uint8_t rule_key_bit(uint64_t key_type);
+uint16_t rule_key_bit(uint64_t key_type);
 /* Can an object of this class have this key type? Also when both are unknown: no. */
 bool rule_scope_valid(struct rule_scope scope);
 struct rule_scope rule_scope_of(const struct attributes *set);

@@ -132,6 +132,9 @@ struct wire_mechanism wire_get_mechanism(struct wire_reader *reader);
 
 /* The shape mechanism.def gives a mechanism. False when it is not listed. */
 bool wire_mechanism_shape(uint64_t type, enum wire_shape *shape);
+/* May a mechanism of the shape `wanted` come with `given`: the same, or none where the parameter
+ * can be left out. */
+bool wire_shape_fits(enum wire_shape wanted, uint8_t given);
 /* "CKM_AES_GCM", or NULL when mechanism.def does not list it. Static. */
 const char *wire_mechanism_name(uint64_t type);
 /* "C_Sign" for an opcode, or NULL. Static. */

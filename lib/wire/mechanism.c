@@ -20,6 +20,14 @@ bool wire_mechanism_shape(uint64_t type, enum wire_shape *shape)
 	}
 }
 
+bool wire_shape_fits(enum wire_shape wanted, uint8_t given)
+{
+	if (given == wanted)
+		return true;
+	return given == WIRE_SHAPE_none &&
+	       (wanted == WIRE_SHAPE_eddsa || wanted == WIRE_SHAPE_signature_context);
+}
+
 const char *wire_mechanism_name(uint64_t type)
 {
 	switch (type) {

@@ -91,6 +91,7 @@ TEST(more_defaults)
 	EXPECT_TRUE(config->algorithms.enable_pqc);
 	EXPECT_FALSE(config->algorithms.allow_weak_rsa);
 	EXPECT_FALSE(config->algorithms.allow_sha1_signing);
+	EXPECT_FALSE(config->algorithms.allow_raw_rsa);
 	EXPECT_TRUE(config->audit.enabled);
 	EXPECT_STREQ(config->audit.log_path, "/var/lib/craton-hsm/audit.jsonl");
 	EXPECT_EQ(config->audit.log_level, CONFIG_AUDIT_ALL);

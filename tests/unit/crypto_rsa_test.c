@@ -171,6 +171,131 @@ TEST(pss_parameters)
 	close_keys();
 }
 
+/* DigestInfo by hand: the object identifiers of SHA3-224 to -512 end in 7 to 10. */
+TEST(sha3_pkcs1)
+{
+	static const struct {
+		uint64_t sign, digest;
+		uint8_t len, number;
+	} rows[] = {{CKM_SHA3_224_RSA_PKCS, CKM_SHA3_224, 28, 7},
+	            {CKM_SHA3_256_RSA_PKCS, CKM_SHA3_256, 32, 8},
+	            {CKM_SHA3_384_RSA_PKCS, CKM_SHA3_384, 48, 9},
+	            {CKM_SHA3_512_RSA_PKCS, CKM_SHA3_512, 64, 10}};
+	uint8_t info[19 + 64], signature[K];
+
+	open_keys();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct wire_bytes whole = {info, 19u + rows[i].len};
+
+		memcpy(info, hex("3000300d06096086480165030402000500 0400").data, 19);
+		info[1] = (uint8_t)(17 + rows[i].len);
+		info[14] = rows[i].number;
+		info[18] = rows[i].len;
+		ASSERT_EQ(run_once(OPERATION_SIGN, PLAIN(rows[i].sign), private_key, MESSAGE),
+		          ERROR_NONE);
+		ASSERT_EQ(output_len, K);
+		memcpy(signature, output, K);
+		EXPECT_EQ(verify_parts(PLAIN(rows[i].sign), public_key, MESSAGE, BYTES(signature)),
+		          ERROR_NONE);
+		ASSERT_EQ(run_once(OPERATION_DIGEST, PLAIN(rows[i].digest), NULL, MESSAGE),
+		          ERROR_NONE);
+		memcpy(info + 19, output, rows[i].len);
+		EXPECT_EQ(verify(PLAIN(CKM_RSA_PKCS), public_key, whole, BYTES(signature)),
+		          ERROR_NONE);
+		signature[9] ^= 1;
+		EXPECT_EQ(verify(PLAIN(rows[i].sign), public_key, MESSAGE, BYTES(signature)),
+		          ERROR_SIGNATURE);
+	}
+	close_keys();
+}
+
+TEST(sha3_pss)
+{
+	static const struct {
+		uint64_t sign, digest, mgf, salt;
+	} rows[] = {{CKM_SHA3_224_RSA_PKCS_PSS, CKM_SHA3_224, CKG_MGF1_SHA3_224, 28},
+	            {CKM_SHA3_256_RSA_PKCS_PSS, CKM_SHA3_256, CKG_MGF1_SHA3_256, 32},
+	            {CKM_SHA3_384_RSA_PKCS_PSS, CKM_SHA3_384, CKG_MGF1_SHA3_384, 48},
+	            {CKM_SHA3_512_RSA_PKCS_PSS, CKM_SHA3_512, CKG_MGF1_SHA3_512, 64}};
+	uint8_t signature[K];
+
+	open_keys();
+	EXPECT_EQ(verify(PSS(CKM_SHA3_256_RSA_PKCS_PSS, CKM_SHA3_256, CKG_MGF1_SHA3_256, 32),
+	                 public_key, MESSAGE, BYTES(rsa_pss_sha3_256_salt32)),
+	          ERROR_NONE);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ASSERT_EQ(run_once(OPERATION_SIGN,
+		                   PSS(rows[i].sign, rows[i].digest, rows[i].mgf, rows[i].salt),
+		                   private_key, MESSAGE),
+		          ERROR_NONE);
+		memcpy(signature, output, K);
+		EXPECT_EQ(verify(PSS(rows[i].sign, rows[i].digest, rows[i].mgf, rows[i].salt),
+		                 public_key, MESSAGE, BYTES(signature)),
+		          ERROR_NONE);
+		EXPECT_EQ(verify(PSS(rows[i].sign, rows[i].digest, rows[i].mgf, rows[i].salt - 1),
+		                 public_key, MESSAGE, BYTES(signature)),
+		          ERROR_SIGNATURE);
+		EXPECT_EQ(verify(PSS(rows[i].sign, CKM_SHA256, CKG_MGF1_SHA256, 32), public_key,
+		                 MESSAGE, BYTES(signature)),
+		          ERROR_MECHANISM_PARAMETER);
+	}
+	close_keys();
+}
+
+/* PKCS#1 by hand, over what has no padding. */
+TEST(raw_only_when_allowed)
+{
+	struct config *config = config_defaults();
+	uint8_t block[K] = {0, 1}, big[K];
+	const struct mechanism *row;
+	struct wire_bytes info;
+
+	open_keys();
+	EXPECT_NULL(mechanism_find(crypto, config, CKM_RSA_X_509));
+	config->algorithms.allow_raw_rsa = true;
+	row = mechanism_find(crypto, config, CKM_RSA_X_509);
+	ASSERT_NOT_NULL(row);
+	ASSERT_EQ(run_once(OPERATION_DIGEST, PLAIN(CKM_SHA256), NULL, MESSAGE), ERROR_NONE);
+	info = hex("3031300d060960864801650304020105000420");
+	memset(block + 2, 0xff, K - 2);
+	block[K - 32 - 19 - 1] = 0;
+	memcpy(block + K - 32 - 19, info.data, 19);
+	memcpy(block + K - 32, output, 32);
+	ASSERT_EQ(
+		run_once_with(OPERATION_SIGN, row, PLAIN(CKM_RSA_X_509), private_key, BYTES(block)),
+		ERROR_NONE);
+	EXPECT_BYTES(OUTPUT, BYTES(rsa_pkcs1_sha256));
+	ASSERT_EQ(run_once_with(OPERATION_SIGN, row, PLAIN(CKM_RSA_X_509), private_key,
+	                        ((struct wire_bytes){block + 1, K - 1})),
+	          ERROR_NONE); /* the leading zero is put there */
+	EXPECT_BYTES(OUTPUT, BYTES(rsa_pkcs1_sha256));
+	EXPECT_EQ(verify_with(row, PLAIN(CKM_RSA_X_509), public_key,
+	                      ((struct wire_bytes){block + 1, K - 1}), BYTES(rsa_pkcs1_sha256)),
+	          ERROR_NONE);
+	block[100] ^= 1;
+	EXPECT_EQ(verify_with(row, PLAIN(CKM_RSA_X_509), public_key, BYTES(block),
+	                      BYTES(rsa_pkcs1_sha256)),
+	          ERROR_SIGNATURE);
+	ASSERT_EQ(run_once_with(OPERATION_ENCRYPT, row, PLAIN(CKM_RSA_X_509), public_key,
+	                        TEXT("short")),
+	          ERROR_NONE);
+	ASSERT_EQ(run_once_with(OPERATION_DECRYPT, row, PLAIN(CKM_RSA_X_509), private_key, OUTPUT),
+	          ERROR_NONE);
+	ASSERT_EQ(output_len, K);
+	EXPECT_MEMEQ(output + K - 5, "short", 5);
+	EXPECT_EQ(run_once_with(OPERATION_SIGN, row, PLAIN(CKM_RSA_X_509), private_key,
+	                        ((struct wire_bytes){long_data, K + 1})),
+	          ERROR_DATA_LENGTH);
+	memset(big, 0xff, K); /* not below the modulus */
+	EXPECT_EQ(run_once_with(OPERATION_SIGN, row, PLAIN(CKM_RSA_X_509), private_key, BYTES(big)),
+	          ERROR_DATA);
+	EXPECT_EQ(
+		run_once_with(OPERATION_ENCRYPT, row, PLAIN(CKM_RSA_X_509), public_key, BYTES(big)),
+		ERROR_DATA);
+	config_free(config);
+	close_keys();
+}
+
 TEST(sha1_signs_only_when_allowed)
 {
 	struct config *config = config_defaults();

@@ -178,7 +178,7 @@ TEST(curve_pairs)
 	EXPECT_EQ(try_pair(CKM_EC_KEY_PAIR_GEN, NULL, 0, NULL), ERROR_TEMPLATE_INCOMPLETE);
 	EXPECT_EQ(try_pair(CKM_EC_KEY_PAIR_GEN, ED25519_PARAMS, 0, NULL), ERROR_CURVE);
 	EXPECT_EQ(try_pair(CKM_EC_EDWARDS_KEY_PAIR_GEN, P256_PARAMS, 0, NULL), ERROR_CURVE);
-	EXPECT_EQ(try_pair(CKM_EC_KEY_PAIR_GEN, "06052b8104000a", 0, NULL), ERROR_CURVE);
+	EXPECT_EQ(try_pair(CKM_EC_KEY_PAIR_GEN, "06092b2403030208010107", 0, NULL), ERROR_CURVE);
 	EXPECT_EQ(try_pair(CKM_EC_KEY_PAIR_GEN, "3000", 0, NULL), ERROR_DOMAIN_PARAMETERS);
 }
 
@@ -436,7 +436,8 @@ static enum err derive(uint64_t type, uint64_t kdf, struct wire_bytes shared,
 
 	if (len != UINT64_MAX)
 		ASSERT_EQ(attributes_set_number(&set, CKA_VALUE_LEN, len), ERROR_NONE);
-	err = keygen_derive(crypto, row_of(type), &parameter, base, &set);
+	err = keygen_derive(crypto, &(struct derivation){row_of(type), &parameter, base, NULL},
+	                    &set);
 	value = attributes_bytes(&set, CKA_VALUE);
 	output_len = value.len;
 	if (value.len)
@@ -526,7 +527,10 @@ TEST(ecdh_parameters)
 #undef TRY
 	rsa_like = secret_key(CKK_AES, BYTES(iv));
 	parameter = PARAMETER(CKM_ECDH1_DERIVE, ecdh1, CKD_NULL, NOTHING, NOTHING);
-	EXPECT_EQ(keygen_derive(crypto, row_of(CKM_ECDH1_DERIVE), &parameter, rsa_like, NULL),
+	EXPECT_EQ(keygen_derive(crypto,
+	                        &(struct derivation){row_of(CKM_ECDH1_DERIVE), &parameter, rsa_like,
+	                                             NULL},
+	                        NULL),
 	          ERROR_KEY_TYPE);
 }
 
@@ -670,6 +674,83 @@ static void make_wrap_and_drop(void)
 }
 
 #define ROUNDS 10
+
+/* The two layers by their own mechanisms. */
+TEST(rsa_aes_wrapping)
+{
+	struct object *public_key, *private_key;
+	object_auto key = NULL;
+	object_auto aes = NULL;
+	struct wire_mechanism parameter, oaep, kwp;
+	struct wire_buffer packed = {.limit = 8192};
+	struct attributes set;
+	struct wire_bytes all;
+
+	open_crypto();
+	pair_from_pkcs8(BYTES(rsa_pkcs8), &public_key, &private_key);
+	key = secret_key(CKK_GENERIC_SECRET, TEXT("a key of 20 octets.."));
+	for (uint64_t bits = 0; bits <= 320; bits += 64) {
+		bool good = bits == 128 || bits == 192 || bits == 256;
+
+		parameter = PARAMETER(CKM_RSA_AES_KEY_WRAP, rsa_aes, bits, CKM_SHA256,
+		                      CKG_MGF1_SHA256, CKZ_DATA_SPECIFIED, TEXT("label"));
+		wire_buffer_free(&packed);
+		EXPECT_EQ(keygen_wrap(crypto, row_of(CKM_RSA_AES_KEY_WRAP), &parameter, public_key,
+		                      key, &packed),
+		          good ? ERROR_NONE : ERROR_MECHANISM_PARAMETER);
+		if (!good)
+			continue;
+		ASSERT_EQ(packed.len, 256 + 32);
+		all = (struct wire_bytes){packed.data, packed.len};
+		set = key_set(CKO_SECRET_KEY, CKK_GENERIC_SECRET);
+		ASSERT_EQ(keygen_unwrap(crypto, row_of(CKM_RSA_AES_KEY_WRAP), &parameter,
+		                        private_key, all, &set),
+		          ERROR_NONE);
+		EXPECT_BYTES(attributes_bytes(&set, CKA_VALUE), TEXT("a key of 20 octets.."));
+		attributes_clear(&set);
+		for (size_t at = 0; at < packed.len; at += 7) {
+			packed.data[at] ^= 1;
+			set = key_set(CKO_SECRET_KEY, CKK_GENERIC_SECRET);
+			EXPECT_EQ(keygen_unwrap(crypto, row_of(CKM_RSA_AES_KEY_WRAP), &parameter,
+			                        private_key, all, &set),
+			          ERROR_WRAPPED_KEY);
+			attributes_clear(&set);
+			packed.data[at] ^= 1;
+		}
+		set = key_set(CKO_SECRET_KEY, CKK_GENERIC_SECRET);
+		EXPECT_EQ(keygen_unwrap(crypto, row_of(CKM_RSA_AES_KEY_WRAP), &parameter,
+		                        private_key, ((struct wire_bytes){packed.data, 256}), &set),
+		          ERROR_WRAPPED_KEY_LENGTH);
+		EXPECT_EQ(keygen_unwrap(crypto, row_of(CKM_RSA_AES_KEY_WRAP), &parameter,
+		                        public_key, all, &set),
+		          ERROR_UNWRAPPING_KEY_TYPE);
+		attributes_clear(&set);
+	}
+	wire_buffer_free(&packed);
+	parameter = PARAMETER(CKM_RSA_AES_KEY_WRAP, rsa_aes, 256, CKM_SHA256, CKG_MGF1_SHA256,
+	                      CKZ_DATA_SPECIFIED, TEXT("label"));
+	ASSERT_EQ(keygen_wrap(crypto, row_of(CKM_RSA_AES_KEY_WRAP), &parameter, public_key,
+	                      private_key, &packed),
+	          ERROR_NONE); /* a private key, too */
+	oaep = PARAMETER(CKM_RSA_PKCS_OAEP, oaep, CKM_SHA256, CKG_MGF1_SHA256, CKZ_DATA_SPECIFIED,
+	                 TEXT("label"));
+	ASSERT_EQ(run_once(OPERATION_DECRYPT, oaep, private_key,
+	                   ((struct wire_bytes){packed.data, 256})),
+	          ERROR_NONE);
+	ASSERT_EQ(output_len, 32);
+	aes = secret_key(CKK_AES, OUTPUT);
+	kwp = PARAMETER(CKM_AES_KEY_WRAP_KWP, initialization_vector, NOTHING);
+	set = key_set(CKO_PRIVATE_KEY, CKK_RSA);
+	ASSERT_EQ(keygen_unwrap(crypto, row_of(CKM_AES_KEY_WRAP_KWP), &kwp, aes,
+	                        ((struct wire_bytes){packed.data + 256, packed.len - 256}), &set),
+	          ERROR_NONE);
+	EXPECT_BYTES(attributes_bytes(&set, CKA_MODULUS),
+	             attributes_bytes(&private_key->attributes, CKA_MODULUS));
+	attributes_clear(&set);
+	wire_buffer_free(&packed);
+	object_put(public_key);
+	object_put(private_key);
+}
 
 TEST(nothing_stays_in_locked_memory)
 {

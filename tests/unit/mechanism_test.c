@@ -35,7 +35,7 @@ TEST(every_shape_has_a_row)
 
 		if (!row)
 			printf("# %s is not offered\n", wire_mechanism_name(listed[i]));
-		EXPECT_EQ(!row, listed[i] == CKM_RSA_X_509); /* the one that is not yet */
+		EXPECT_EQ(!row, listed[i] == CKM_RSA_X_509); /* off by default */
 	}
 }
 
@@ -46,9 +46,8 @@ TEST(functions_have_code)
 		const struct mechanism *row = mechanism_row(i);
 		uint64_t encrypts = CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP | CKF_UNWRAP;
 
-		if (row->needs & NEEDS_CODE)
-			continue;
-		EXPECT_EQ(!(row->functions & encrypts), !row->encryption);
+		EXPECT_EQ(!(row->functions & encrypts),
+		          !row->encryption && (!row->key || !row->key->wrap));
 		EXPECT_EQ(!(row->functions & (CKF_SIGN | CKF_VERIFY | CKF_DIGEST)),
 		          !row->operation);
 		EXPECT_EQ(!(row->functions & CKF_GENERATE), !row->key || !row->key->generate);
@@ -72,18 +71,37 @@ static void note(void *context, const struct mechanism *mechanism)
 	seen[seen_count++] = mechanism->type;
 }
 
+/* Types without an approved row. */
+static size_t count_unapproved(void)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < LISTED; i++) {
+		bool approved = false;
+
+		for (size_t j = 0; j < mechanism_count(); j++)
+			approved |= mechanism_row(j)->type == listed[i] &&
+			            mechanism_row(j)->fips_approved;
+		count += !approved;
+	}
+	return count;
+}
+
 TEST(each_gives_every_type_once)
 {
 	struct config *config = config_defaults();
+	size_t expected;
 
 	open_crypto();
-	for (unsigned int i = 0; i < 8; i++) {
+	for (unsigned int i = 0; i < 16; i++) {
 		config->algorithms.allow_weak_rsa = i & 1;
 		config->algorithms.allow_sha1_signing = i & 2;
-		config->algorithms.fips_approved_only = i & 4;
+		config->algorithms.allow_raw_rsa = i & 4;
+		config->algorithms.fips_approved_only = i & 8;
 		seen_count = 0;
 		mechanism_each(crypto, config, note, NULL);
-		EXPECT_EQ(seen_count, LISTED - (i & 4 ? 2 : 1)); /* FIPS: without CKM_RSA_PKCS */
+		expected = i & 8 ? LISTED - count_unapproved() : LISTED - !(i & 4);
+		EXPECT_EQ(seen_count, expected);
 		for (size_t j = 1; j < seen_count; j++)
 			EXPECT_LT(seen[j - 1], seen[j]);
 	}
@@ -109,6 +127,10 @@ TEST(fips_shows_approved_rows_only)
 		EXPECT_FALSE(row->key_type == CKK_RSA && row->min_key < 2048);
 	}
 	EXPECT_NULL(mechanism_find(crypto, config, CKM_RSA_PKCS));
+	EXPECT_NULL(mechanism_find(crypto, config, CKM_RSA_X_509));
+	EXPECT_NULL(mechanism_find(crypto, config, CKM_CHACHA20_POLY1305));
+	EXPECT_NULL(mechanism_find(crypto, config, CKM_AES_XTS));
+	EXPECT_NOT_NULL(mechanism_find(crypto, config, CKM_AES_XTS_KEY_GEN));
 	EXPECT_NOT_NULL(mechanism_find(crypto, config, CKM_RSA_PKCS_OAEP));
 	EXPECT_EQ(mechanism_find(crypto, config, CKM_ECDSA_SHA1)->functions, CKF_VERIFY);
 	config_free(config);
@@ -139,6 +161,13 @@ TEST(missing_algorithms_are_not_offered)
 	EXPECT_NOT_NULL(mechanism_find(&without, NULL, CKM_SHA256));
 	without.hmac = NULL;
 	EXPECT_NULL(mechanism_find(&without, NULL, CKM_SHA256_HMAC));
+	EXPECT_NOT_NULL(mechanism_find(&without, NULL, CKM_AES_CMAC));
+	without.cmac = NULL;
+	without.gmac = NULL;
+	EXPECT_NULL(mechanism_find(&without, NULL, CKM_AES_CMAC));
+	EXPECT_NULL(mechanism_find(&without, NULL, CKM_AES_GMAC));
+	without.ciphers[CIPHER_CHACHA20_POLY1305][0] = NULL;
+	EXPECT_NULL(mechanism_find(&without, NULL, CKM_CHACHA20_POLY1305));
 }
 
 HARNESS_MAIN

@@ -8,8 +8,11 @@
 #include "key_fixture.h"
 #include "rsa_vectors.h"
 
+/* 32 octets are what every mechanism takes: two blocks, a SHA-256 hash. */
+static uint8_t plain[32] = {7};
+
 static struct object *rsa_public, *rsa_private, *ec_public, *ec_private, *ed_public, *ed_private;
-static struct object *aes, *secret;
+static struct object *aes, *secret, *xts, *chacha20;
 
 static void open_keys(void)
 {
@@ -18,13 +21,16 @@ static void open_keys(void)
 	generate(CKM_EC_KEY_PAIR_GEN, P256_PARAMS, &ec_public, &ec_private);
 	generate(CKM_EC_EDWARDS_KEY_PAIR_GEN, ED25519_PARAMS, &ed_public, &ed_private);
 	aes = secret_key(CKK_AES, hex("000102030405060708090a0b0c0d0e0f"));
+	xts = secret_key(CKK_AES_XTS, hex("000102030405060708090a0b0c0d0e0f"
+	                                  "101112131415161718191a1b1c1d1e1f"));
+	chacha20 = secret_key(CKK_CHACHA20, BYTES(plain));
 	secret = secret_key(CKK_GENERIC_SECRET, TEXT("0123456789abcdef"));
 }
 
 static void close_keys(void)
 {
-	struct object *all[] = {rsa_public, rsa_private, ec_public, ec_private,
-	                        ed_public,  ed_private,  aes,       secret};
+	struct object *all[] = {rsa_public, rsa_private, ec_public, ec_private, ed_public,
+	                        ed_private, aes,         secret,    xts,        chacha20};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		object_put(all[i]);
@@ -43,6 +49,10 @@ static struct object *key_for(const struct mechanism *row, enum operation_kind k
 		return is_private ? ed_private : ed_public;
 	case CKK_AES:
 		return aes;
+	case CKK_AES_XTS:
+		return xts;
+	case CKK_CHACHA20:
+		return chacha20;
 	case CKK_GENERIC_SECRET:
 		return secret;
 	default:
@@ -52,9 +62,11 @@ static struct object *key_for(const struct mechanism *row, enum operation_kind k
 
 static uint64_t hash_of(enum crypto_digest digest)
 {
-	static const uint64_t types[] = {CKM_SHA_1, CKM_SHA224, CKM_SHA256, CKM_SHA384, CKM_SHA512};
+	static const uint64_t types[] = {CKM_SHA_1,    CKM_SHA224,   CKM_SHA256,
+	                                 CKM_SHA384,   CKM_SHA512,   CKM_SHA3_224,
+	                                 CKM_SHA3_256, CKM_SHA3_384, CKM_SHA3_512};
 
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		if (mechanism_digest(types[i]) == digest)
 			return types[i];
 	}
@@ -91,6 +103,10 @@ static struct wire_mechanism parameter_for(const struct mechanism *row)
 		return PARAMETER(row->type, counter, 128, BYTES(block));
 	case WIRE_SHAPE_gcm:
 		return PARAMETER(row->type, gcm, {block, 12}, NOTHING, 128);
+	case WIRE_SHAPE_ccm:
+		return PARAMETER(row->type, ccm, sizeof(plain), {block, 12}, NOTHING, 16);
+	case WIRE_SHAPE_poly1305:
+		return PARAMETER(row->type, poly1305, {block, 12}, NOTHING);
 	default:
 		return PLAIN(row->type);
 	}
@@ -99,8 +115,6 @@ static struct wire_mechanism parameter_for(const struct mechanism *row)
 static const uint64_t functions[OPERATION_KINDS] = {CKF_ENCRYPT, CKF_DECRYPT, CKF_DIGEST, CKF_SIGN,
                                                     CKF_VERIFY};
 
-/* 32 octets are what every mechanism takes: two blocks, a SHA-256 hash. */
-static uint8_t plain[32] = {7};
 static uint8_t prepared[1024];
 
 /* What the operation can be given: plaintext, or a ciphertext of it. */

@@ -17,6 +17,8 @@ rows = {
     "pss_sha256_salt20": key.sign(message, padding.PSS(padding.MGF1(sha256), 20), sha256),
     "pss_sha384_salt48": key.sign(message, padding.PSS(padding.MGF1(hashes.SHA384()), 48),
                                   hashes.SHA384()),
+    "pss_sha3_256_salt32": key.sign(message, padding.PSS(padding.MGF1(hashes.SHA3_256()), 32),
+                                    hashes.SHA3_256()),
     "encrypted_pkcs1": public.encrypt(message, padding.PKCS1v15()),
     "encrypted_oaep_sha256_mgf_sha1": public.encrypt(
         message, padding.OAEP(padding.MGF1(hashes.SHA1()), sha256, b"label")),

@@ -99,6 +99,8 @@ static const struct kind kinds[] = {
 	{"Edwards private", CKO_PRIVATE_KEY, CKK_EC_EDWARDS, {RULE_PRIVATE, RULE_EDWARDS}},
 	{"Montgomery private", CKO_PRIVATE_KEY, CKK_EC_MONTGOMERY, {RULE_PRIVATE, RULE_MONTGOMERY}},
 	{"AES", CKO_SECRET_KEY, CKK_AES, {RULE_SECRET, RULE_AES}},
+	{"AES-XTS", CKO_SECRET_KEY, CKK_AES_XTS, {RULE_SECRET, RULE_XTS}},
+	{"ChaCha20", CKO_SECRET_KEY, CKK_CHACHA20, {RULE_SECRET, RULE_CHACHA20}},
 	{"generic secret", CKO_SECRET_KEY, CKK_GENERIC_SECRET, {RULE_SECRET, RULE_GENERIC}},
 	{"HMAC", CKO_SECRET_KEY, CKK_SHA256_HMAC, {RULE_SECRET, RULE_GENERIC}},
 };
@@ -110,7 +112,8 @@ static const struct kind kinds[] = {
  */
 struct standard {
 	uint64_t type;
-	uint8_t classes, keys;
+	uint8_t classes;
+	uint16_t keys;
 	const char *notes, *section;
 };
 
@@ -189,7 +192,9 @@ static const struct standard standards[] = {
 	{CKA_VALUE,                RULE_PRIVATE,                  RULE_CURVES, "1467D",  "mechanisms 2.3.4"},
 	{CKA_VALUE,                RULE_SECRET,                   RULE_ANY,    "1467D",  "mechanisms 2.8.2, 2.7.2"},
 	/* Footnote 6 left out: see attribute_rules.def. */
-	{CKA_VALUE_LEN,            RULE_SECRET,                   RULE_ANY,    "23",     "mechanisms 2.8.2, 2.7.2"},
+	{CKA_VALUE_LEN,            RULE_SECRET,                   RULE_ANY & ~RULE_CHACHA20, "23", "mechanisms 2.8.2, 2.7.2"},
+	{CKA_VALUE_LEN,            RULE_DATA,                     RULE_ANY,    "246",    "v3.0 2.42, CKM_HKDF_DATA"},
+	{CKA_VALUE_LEN,            RULE_SECRET,                   RULE_CHACHA20, "2",    "v3.0 2.58"},
 };
 /* clang-format on */
 

@@ -151,7 +151,7 @@ static bool accepts_mechanism(uint8_t shape, size_t parameter_len)
 /* An all-zero record is valid when it has just the length of its empty fields. */
 TEST(mechanism_parameters_have_their_shape)
 {
-	enum { bytes_len = 4, u64_len = 8 };
+	enum { bytes_len = 4, u64_len = 8, flag_len = 1 };
 	const size_t lens[WIRE_SHAPE_COUNT] = {
 #define RECORD(shape)                  [WIRE_SHAPE_##shape] = 0
 #define RECORD_FIELD(kind, name, text) +kind##_len

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AES-GCM with the caller's IV. Encryption streams. Decryption gathers the ciphertext and opens it
- * at the end, so that no octet of plaintext leaves before the tag is verified.
+ * AES-GCM and ChaCha20-Poly1305 with the caller's IV. Encryption streams. Decryption gathers the
+ * ciphertext and opens it at the end, so that no octet of plaintext leaves before the tag is
+ * verified. CCM, which must know all lengths before, is in crypto_ccm.c.
  */
 #include "crypto_key.h"
 #include "crypto_methods.h"
 
-#define IV_MAX        128u /* OpenSSL's limit */
+#define GCM_IV_MAX    128u /* OpenSSL's limit */
 #define IV_USUAL      12u
 #define TAG_MAX       16u
 #define TAG_USUAL_MIN 12u
 
-struct gcm {
+struct aead {
 	EVP_CIPHER_CTX *context;
 	size_t tag_len;
 };
@@ -23,47 +24,63 @@ static bool tag_allowed(uint64_t bits)
 	       (bits % 8 == 0 && bits >= 8 * TAG_USUAL_MIN && bits <= 8 * TAG_MAX);
 }
 
-static enum err read_parameter(const struct wire_mechanism *parameter,
-                               struct wire_gcm_parameter *record)
+enum err crypto_gcm_read(const struct wire_mechanism *parameter, struct wire_gcm_parameter *record)
 {
 	if (!wire_decode_gcm_parameter(parameter->parameter, record) || !record->iv.len ||
-	    record->iv.len > IV_MAX || !tag_allowed(record->tag_bits))
+	    record->iv.len > GCM_IV_MAX || !tag_allowed(record->tag_bits))
 		return ERROR_MECHANISM_PARAMETER;
+	return ERROR_NONE;
+}
+
+/* RFC 8439: one length of nonce, one of tag. */
+static enum err read_poly1305(const struct wire_mechanism *parameter,
+                              struct wire_gcm_parameter *record)
+{
+	struct wire_poly1305_parameter given;
+
+	if (!wire_decode_poly1305_parameter(parameter->parameter, &given) ||
+	    given.nonce.len != IV_USUAL)
+		return ERROR_MECHANISM_PARAMETER;
+	*record = (struct wire_gcm_parameter){given.nonce, given.aad, 8 * TAG_MAX};
 	return ERROR_NONE;
 }
 
 static bool set_up(struct operation *operation, const struct wire_gcm_parameter *record)
 {
-	struct gcm *gcm = operation->state;
+	struct aead *aead = operation->state;
 	struct wire_bytes key = crypto_key_secret(operation->key);
-	const EVP_CIPHER *cipher = crypto_cipher(operation->crypto, CIPHER_AES_GCM, key.len);
+	const EVP_CIPHER *cipher =
+		crypto_cipher(operation->crypto, operation->mechanism->cipher, key.len);
 	int encrypt = operation->kind == OPERATION_ENCRYPT;
 	int len;
 
 	if (record->iv.len != IV_USUAL) {
-		if (!EVP_CipherInit_ex2(gcm->context, cipher, NULL, NULL, encrypt, NULL) ||
-		    EVP_CIPHER_CTX_ctrl(gcm->context, EVP_CTRL_AEAD_SET_IVLEN, (int)record->iv.len,
+		if (!EVP_CipherInit_ex2(aead->context, cipher, NULL, NULL, encrypt, NULL) ||
+		    EVP_CIPHER_CTX_ctrl(aead->context, EVP_CTRL_AEAD_SET_IVLEN, (int)record->iv.len,
 		                        NULL) <= 0)
 			return false;
 		cipher = NULL;
 	}
-	return EVP_CipherInit_ex2(gcm->context, cipher, key.data, record->iv.data, encrypt, NULL) &&
-	       (!record->aad.len ||
-	        EVP_CipherUpdate(gcm->context, NULL, &len, record->aad.data, (int)record->aad.len));
+	return EVP_CipherInit_ex2(aead->context, cipher, key.data, record->iv.data, encrypt,
+	                          NULL) &&
+	       (!record->aad.len || EVP_CipherUpdate(aead->context, NULL, &len, record->aad.data,
+	                                             (int)record->aad.len));
 }
 
 static enum err start(struct operation *operation, const struct wire_mechanism *parameter)
 {
-	struct gcm *gcm = operation->state;
+	struct aead *aead = operation->state;
 	struct wire_gcm_parameter record;
-	enum err err = read_parameter(parameter, &record);
+	enum err err = parameter->shape == WIRE_SHAPE_poly1305
+	                       ? read_poly1305(parameter, &record)
+	                       : crypto_gcm_read(parameter, &record);
 
 	if (err)
 		return err;
 	operation->gathers = operation->kind == OPERATION_DECRYPT;
-	gcm->tag_len = record.tag_bits / 8;
-	gcm->context = EVP_CIPHER_CTX_new();
-	if (!gcm->context)
+	aead->tag_len = record.tag_bits / 8;
+	aead->context = EVP_CIPHER_CTX_new();
+	if (!aead->context)
 		return ERROR_MEMORY;
 	return set_up(operation, &record) ? ERROR_NONE : ERROR_CRYPTO;
 }
@@ -71,10 +88,10 @@ static enum err start(struct operation *operation, const struct wire_mechanism *
 static enum err update(struct operation *operation, struct wire_bytes data, uint8_t *out,
                        size_t *out_len)
 {
-	struct gcm *gcm = operation->state;
+	struct aead *aead = operation->state;
 	int len = 0;
 
-	if (data.len && !EVP_CipherUpdate(gcm->context, out, &len, data.data, (int)data.len))
+	if (data.len && !EVP_CipherUpdate(aead->context, out, &len, data.data, (int)data.len))
 		return ERROR_CRYPTO;
 	*out_len = (size_t)len;
 	return ERROR_NONE;
@@ -82,14 +99,14 @@ static enum err update(struct operation *operation, struct wire_bytes data, uint
 
 static enum err finish(struct operation *operation, uint8_t *out, size_t *out_len)
 {
-	struct gcm *gcm = operation->state;
+	struct aead *aead = operation->state;
 	uint8_t nothing[TAG_MAX];
 	int len = 0;
 
-	if (!EVP_CipherFinal_ex(gcm->context, nothing, &len) ||
-	    EVP_CIPHER_CTX_ctrl(gcm->context, EVP_CTRL_AEAD_GET_TAG, (int)gcm->tag_len, out) <= 0)
+	if (!EVP_CipherFinal_ex(aead->context, nothing, &len) ||
+	    EVP_CIPHER_CTX_ctrl(aead->context, EVP_CTRL_AEAD_GET_TAG, (int)aead->tag_len, out) <= 0)
 		return ERROR_CRYPTO;
-	*out_len = gcm->tag_len;
+	*out_len = aead->tag_len;
 	return ERROR_NONE;
 }
 
@@ -97,20 +114,20 @@ static enum err finish(struct operation *operation, uint8_t *out, size_t *out_le
 static enum err open_sealed(struct operation *operation, struct wire_bytes data, uint8_t *out,
                             size_t *out_len)
 {
-	struct gcm *gcm = operation->state;
+	struct aead *aead = operation->state;
 	struct wire_bytes sealed = data;
 	uint8_t nothing[TAG_MAX];
 	int len = 0;
 	enum err err;
 
-	if (data.len < gcm->tag_len)
+	if (data.len < aead->tag_len)
 		return ERROR_ENCRYPTED_DATA_LENGTH;
-	sealed.len -= gcm->tag_len;
-	if (EVP_CIPHER_CTX_ctrl(gcm->context, EVP_CTRL_AEAD_SET_TAG, (int)gcm->tag_len,
+	sealed.len -= aead->tag_len;
+	if (EVP_CIPHER_CTX_ctrl(aead->context, EVP_CTRL_AEAD_SET_TAG, (int)aead->tag_len,
 	                        (void *)(data.data + sealed.len)) <= 0)
 		return ERROR_CRYPTO;
 	err = update(operation, sealed, out, out_len);
-	if (!err && !EVP_CipherFinal_ex(gcm->context, nothing, &len))
+	if (!err && !EVP_CipherFinal_ex(aead->context, nothing, &len))
 		err = ERROR_ENCRYPTED_DATA;
 	return err;
 }
@@ -139,24 +156,24 @@ static enum err produce(struct operation *operation, struct wire_bytes data, uin
 static size_t output_max(const struct operation *operation, size_t data_len,
                          enum operation_step step)
 {
-	const struct gcm *gcm = operation->state;
+	const struct aead *aead = operation->state;
 
 	if (operation->kind == OPERATION_DECRYPT)
-		return data_len < gcm->tag_len ? 0 : data_len - gcm->tag_len;
+		return data_len < aead->tag_len ? 0 : data_len - aead->tag_len;
 	if (step == STEP_UPDATE)
 		return data_len;
-	return (step == STEP_ONCE ? data_len : 0) + gcm->tag_len;
+	return (step == STEP_ONCE ? data_len : 0) + aead->tag_len;
 }
 
 static void stop(struct operation *operation)
 {
-	struct gcm *gcm = operation->state;
+	struct aead *aead = operation->state;
 
-	EVP_CIPHER_CTX_free(gcm->context);
+	EVP_CIPHER_CTX_free(aead->context);
 }
 
-const struct operation_methods crypto_aes_gcm_methods = {
-	.state_len = sizeof(struct gcm),
+const struct operation_methods crypto_aead_methods = {
+	.state_len = sizeof(struct aead),
 	.start = start,
 	.produce = produce,
 	.update = update,

@@ -208,6 +208,13 @@ token_init() { # LABEL [SLOT]
 p11() { pkcs11-tool --module "$MODULE" "$@"; }
 p11_user() { pkcs11-tool --module "$MODULE" --login --pin "$USER_PIN" "$@"; }
 
+# install_to DESTDIR ARGUMENT...: make install or uninstall, but never a build: other tests are using what is there.
+# The make that runs the tests has flags of its own.
+install_to() {
+	local settings=(BUILD="$BUILD" DESTDIR="$1")
+	env -u MAKEFLAGS -u MFLAGS make -C "$TOP" -q "${settings[@]}" all || { echo "$BUILD is not up to date: make tests"; return 1; }
+	env -u MAKEFLAGS -u MFLAGS make -C "$TOP" -s "${settings[@]}" "${@:2}"
+}
 # fault_program NAME: compiles tests/fault/NAME.c to $SCRATCH/NAME, or ends the test.
 fault_program() {
 	cc -O1 -Wall -o "$SCRATCH/$1" $(pkg-config --cflags p11-kit-1) "$FAULT/$1.c" -ldl || { ktap_fail "$1 compiles"; ktap_done; }

@@ -7,12 +7,10 @@
 ktap_plan
 scratch
 cd "$TOP" || exit 1
-unset MAKEFLAGS MFLAGS # of the make that runs the tests
 DEST=$SCRATCH/dest
 VERSION=$(sed -n 's/^VERSION := //p' Makefile)
 SOURCE=usr/src/craton-hsm-$VERSION
 
-install_to() { make -s BUILD="$BUILD" DESTDIR="$DEST" "$@"; }
 files() { (cd "$DEST" && find . ! -type d -printf '%m %P\n' | LC_ALL=C sort -k 2); }
 kept="644 etc/craton-hsm/craton_hsm.toml
 644 etc/modprobe.d/craton-hsm.conf"
@@ -27,7 +25,7 @@ expected() {
 lists() { diff -u <("$@" | LC_ALL=C sort -k 2) <(files); }
 content() { (cd "$DEST" && cat "$@"); }
 
-check "make install" install_to install
+check "make install" install_to "$DEST" install || ktap_done
 check "puts these files there, with these modes" lists expected
 check "the binaries fit their sidecars" eval 'for file in sbin/craton-hsm-daemon lib/libcraton_hsm.so; do
 	"$DEST/usr/sbin/craton-hsm-integrity" check "$DEST/usr/$file" || exit; done'
@@ -66,13 +64,13 @@ check "and says what each is" eval 'for name in $(in_source | cut -d= -f1); do c
 echo '# mine' >>"$DEST/etc/craton-hsm/craton_hsm.toml"
 echo '# mine' >>"$DEST/etc/modprobe.d/craton-hsm.conf"
 echo old >"$DEST/$SOURCE/kmod/gone.c"
-check "make install again" install_to install
+check "make install again" install_to "$DEST" install
 check "keeps what the operator changed" eval 'for file in craton-hsm/craton_hsm.toml modprobe.d/craton-hsm.conf; do
 	tail -n 1 "$DEST/etc/$file" | grep -qx "# mine" || exit; done'
 check "and takes away what an older version had" lists expected
-check "make uninstall" install_to uninstall
+check "make uninstall" install_to "$DEST" uninstall
 check "leaves the configuration alone" lists echo "$kept"
-check "other places: make install" install_to PREFIX=/opt/craton SYSCONFDIR=/opt/craton/etc install
+check "other places: make install" install_to "$DEST" PREFIX=/opt/craton SYSCONFDIR=/opt/craton/etc install
 check "go where they are told" eval '[ -e "$DEST/opt/craton/lib/udev/rules.d/60-craton-hsm.rules" ] && [ -e "$DEST/opt/craton/src/craton-hsm-$VERSION/Kbuild" ] &&
 	[ -e "$DEST/opt/craton/etc/modprobe.d/craton-hsm.conf" ] && ! [ -e "$DEST/usr/sbin/craton-hsm-daemon" ]'
 ktap_done

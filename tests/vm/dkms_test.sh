@@ -5,7 +5,6 @@
 # keys and settings are the test's own: the machine's DKMS is not touched. That the module works, the other programs here show.
 . "$(dirname "$0")/../lib.sh"
 export PATH=$PATH:/usr/sbin:/sbin
-unset MAKEFLAGS MFLAGS # of the make that runs the tests
 
 # Settings can be had by a mount only, which is seen by this process and its children alone.
 if [ "${1:-}" != mounted ]; then
@@ -33,7 +32,7 @@ printf '%s\n' "sign_file=$HEADERS/scripts/sign-file" "mok_signing_key=$SCRATCH/m
 mount --bind "$SCRATCH/conf" /etc/dkms/framework.conf.d || { ktap_fail "DKMS is installed (scripts/install-packages test)"; ktap_done; }
 state() { dkms status "${TREES[@]}" | tee /dev/stderr | grep -q "^$NAME$1"; }
 
-check "make install" make -s BUILD="$BUILD" DESTDIR="$SCRATCH/dest" install
+check "make install" install_to "$SCRATCH/dest" install || ktap_done
 check "dkms add" dkms add "${TREES[@]}" "$NAME"
 check "it is added" state ': added'
 check "dkms build" dkms build "${TREES[@]}" "${KERNEL_IS[@]}" "$NAME" || comment <"$LOG"

@@ -211,7 +211,8 @@ p11_user() { pkcs11-tool --module "$MODULE" --login --pin "$USER_PIN" "$@"; }
 # install_to DESTDIR ARGUMENT...: make install or uninstall, but never a build: other tests are using what is there.
 # The make that runs the tests has flags of its own.
 install_to() {
-	local settings=(BUILD="$BUILD" DESTDIR="$1")
+	# By the name under which it was built: the compiler's dependencies have it.
+	local settings=(BUILD="${BUILD#"$TOP"/}" DESTDIR="$1")
 	env -u MAKEFLAGS -u MFLAGS make -C "$TOP" -q "${settings[@]}" all || { echo "$BUILD is not up to date: make tests"; return 1; }
 	env -u MAKEFLAGS -u MFLAGS make -C "$TOP" -s "${settings[@]}" "${@:2}"
 }

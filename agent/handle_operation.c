@@ -68,28 +68,32 @@ static enum err start(struct call *call, enum operation_kind kind, uint64_t sess
 	                       parameter, key);
 }
 
-/* The session with an active operation of this kind whose key may be used now; noted for the audit
+/* Is there an active operation of this kind, and may its key be used now? Noted for the audit
  * record. */
-static struct session *active(struct call *call, enum operation_kind kind, uint64_t handle,
-                              enum err *err)
+static enum err check_active(struct call *call, const struct session *session,
+                             enum operation_kind kind)
 {
-	struct session *session = handle_session(call, handle, err);
-	struct operation *operation;
+	struct operation *operation = session->operations[kind];
 	struct object *key;
 
-	if (!session)
-		return NULL;
-	operation = session->operations[kind];
-	if (!operation) {
-		*err = ERROR_OPERATION_NONE;
-		return session;
-	}
+	if (!operation)
+		return ERROR_OPERATION_NONE;
 	key = operation_key(operation);
 	handle_note_mechanism(call, operation_mechanism(operation)->type,
 	                      operation_mechanism(operation));
 	handle_note_key(call, key);
 	if (key && (key->usage & USAGE_ALWAYS_AUTHENTICATE) && !session->context_login[kind])
-		*err = ERROR_USER_NOT_LOGGED_IN;
+		return ERROR_USER_NOT_LOGGED_IN;
+	return ERROR_NONE;
+}
+
+static struct session *active(struct call *call, enum operation_kind kind, uint64_t handle,
+                              enum err *err)
+{
+	struct session *session = handle_session(call, handle, err);
+
+	if (session)
+		*err = check_active(call, session, kind);
 	return session;
 }
 
@@ -145,6 +149,29 @@ static enum err finish(struct call *call, enum operation_kind kind, uint64_t han
 	return give(call, output, err);
 }
 
+/* Two operations of one session in one call (v3.0 §5.16): what is plain goes to `other` as well,
+ * once the cipher has taken it. */
+static enum err dual(struct call *call, enum operation_kind cipher, enum operation_kind other,
+                     uint64_t handle, struct wire_bytes data, const struct output *output)
+{
+	session_auto session = NULL;
+	enum err err;
+
+	session = active(call, other, handle, &err);
+	if (!err)
+		err = check_active(call, session, cipher);
+	if (err)
+		return err;
+	err = operation_update(&session->operations[cipher], data, &output->request, &call->output,
+	                       output->len);
+	if (!err && !output->request.query) {
+		if (cipher == OPERATION_DECRYPT)
+			data = (struct wire_bytes){call->output.data, call->output.len};
+		err = operation_update(&session->operations[other], data, NULL, NULL, NULL);
+	}
+	return give(call, output, err);
+}
+
 #define OUTPUT                                                                                     \
 	(&(struct output){{request->query, request->capacity}, &reply->output_len, &reply->output})
 
@@ -182,6 +209,13 @@ static enum err finish(struct call *call, enum operation_kind kind, uint64_t han
 		return finish(call, kind, request->session, OUTPUT);                               \
 	}
 
+#define DUAL(name, cipher, other)                                                                  \
+	enum err handle_##name(struct call *call, const struct wire_##name##_request *request,     \
+	                       struct wire_##name##_reply *reply)                                  \
+	{                                                                                          \
+		return dual(call, cipher, other, request->session, request->data, OUTPUT);         \
+	}
+
 INIT(encrypt_init, OPERATION_ENCRYPT)
 ONCE(encrypt, OPERATION_ENCRYPT)
 UPDATE(encrypt_update, OPERATION_ENCRYPT)
@@ -199,6 +233,10 @@ FEED(sign_update, OPERATION_SIGN)
 FINAL(sign_final, OPERATION_SIGN)
 INIT(verify_init, OPERATION_VERIFY)
 FEED(verify_update, OPERATION_VERIFY)
+DUAL(digest_encrypt_update, OPERATION_ENCRYPT, OPERATION_DIGEST)
+DUAL(decrypt_digest_update, OPERATION_DECRYPT, OPERATION_DIGEST)
+DUAL(sign_encrypt_update, OPERATION_ENCRYPT, OPERATION_SIGN)
+DUAL(decrypt_verify_update, OPERATION_DECRYPT, OPERATION_VERIFY)
 
 enum err handle_digest_init(struct call *call, const struct wire_digest_init_request *request,
                             struct wire_digest_init_reply *reply)

@@ -3,6 +3,7 @@
  * Handlers about sessions and logins.
  */
 #include "handle.h"
+#include "wire/cryptoki_3.h"
 
 enum err handle_hello(struct call *call, const struct wire_hello_request *request,
                       struct wire_hello_reply *reply)
@@ -183,4 +184,36 @@ enum err handle_logout(struct call *call, const struct wire_logout_request *requ
 	session_unlock(session);
 	return application_log_out(call->application, slot_id) ? ERROR_NONE
 	                                                       : ERROR_USER_NOT_LOGGED_IN;
+}
+
+/* Which operation a flag of C_SessionCancel means. */
+static const struct {
+	uint64_t flag;
+	enum operation_kind kind;
+} cancellable[] = {
+	{CKF_ENCRYPT, OPERATION_ENCRYPT}, {CKF_DECRYPT, OPERATION_DECRYPT},
+	{CKF_DIGEST, OPERATION_DIGEST},   {CKF_SIGN, OPERATION_SIGN},
+	{CKF_VERIFY, OPERATION_VERIFY},
+};
+
+/* What is not active need not be cancelled (v3.0 §5.6.10). */
+enum err handle_session_cancel(struct call *call, const struct wire_session_cancel_request *request,
+                               struct wire_session_cancel_reply *reply)
+{
+	session_auto session = NULL;
+	enum err err;
+
+	(void)reply;
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	for (size_t i = 0; i < sizeof(cancellable) / sizeof(cancellable[0]); i++) {
+		if (!(request->flags & cancellable[i].flag))
+			continue;
+		operation_free(session->operations[cancellable[i].kind]);
+		session->operations[cancellable[i].kind] = NULL;
+	}
+	if (request->flags & CKF_FIND_OBJECTS)
+		session_end_search(session);
+	return ERROR_NONE;
 }

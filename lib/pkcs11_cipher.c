@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * C_Encrypt* and C_Decrypt*. The shapes are in stream.h, the cryptography is in the agent.
+ * C_Encrypt* and C_Decrypt*, alone and together with digests and signatures. The shapes are in
+ * stream.h, the cryptography is in the agent.
  */
 #include "stream.h"
 
-STREAM_INIT(C_EncryptInit, encrypt_init)
+STREAM_INIT(C_EncryptInit, encrypt_init, CKF_ENCRYPT)
 STREAM_THROUGH(C_Encrypt, encrypt, CKR_DATA_LEN_RANGE)
 STREAM_THROUGH(C_EncryptUpdate, encrypt_update, CKR_DATA_LEN_RANGE)
 STREAM_FINAL(C_EncryptFinal, encrypt_final)
 
-STREAM_INIT(C_DecryptInit, decrypt_init)
+STREAM_INIT(C_DecryptInit, decrypt_init, CKF_DECRYPT)
 STREAM_THROUGH(C_Decrypt, decrypt, CKR_ENCRYPTED_DATA_LEN_RANGE)
 STREAM_THROUGH(C_DecryptUpdate, decrypt_update, CKR_ENCRYPTED_DATA_LEN_RANGE)
 STREAM_FINAL(C_DecryptFinal, decrypt_final)
+
+STREAM_THROUGH(C_DigestEncryptUpdate, digest_encrypt_update, CKR_DATA_LEN_RANGE)
+STREAM_THROUGH(C_DecryptDigestUpdate, decrypt_digest_update, CKR_ENCRYPTED_DATA_LEN_RANGE)
+STREAM_THROUGH(C_SignEncryptUpdate, sign_encrypt_update, CKR_DATA_LEN_RANGE)
+STREAM_THROUGH(C_DecryptVerifyUpdate, decrypt_verify_update, CKR_ENCRYPTED_DATA_LEN_RANGE)

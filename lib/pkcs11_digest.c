@@ -13,6 +13,8 @@ EXPORT CK_RV C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
 
 	if (!connection)
 		return rv;
+	if (!mechanism)
+		return stream_cancel(connection, session, CKF_DIGEST);
 	rv = host_parameter_encode(mechanism, &connection->scratch[SCRATCH_MECHANISM],
 	                           &request.mechanism);
 	return rv ? rv : request_digest_init(connection, &request, NULL);

@@ -6,6 +6,7 @@
 #include "host_template.h"
 #include "instance.h"
 #include "request.h"
+#include "wire/cryptoki_3.h"
 
 static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, CK_SESSION_HANDLE *session)
 {
@@ -92,6 +93,28 @@ EXPORT CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user_type, CK_UTF8C
 	if (!connection)
 		return rv;
 	return pin ? request_login(connection, &request, NULL) : CKR_ARGUMENTS_BAD;
+}
+
+/* The token knows two users, and neither by a name (v3.0 §5.6.9). */
+EXPORT CK_RV C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE user_type, CK_UTF8CHAR *pin,
+                         CK_ULONG pin_len, CK_UTF8CHAR *username, CK_ULONG username_len)
+{
+	CK_RV rv = instance_check_agent();
+
+	if (rv)
+		return rv;
+	if (username_len)
+		return username ? CKR_USER_TYPE_INVALID : CKR_ARGUMENTS_BAD;
+	return C_Login(session, user_type, pin, pin_len);
+}
+
+EXPORT CK_RV C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags)
+{
+	struct wire_session_cancel_request request = {.session = session, .flags = flags};
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	return connection ? request_session_cancel(connection, &request, NULL) : rv;
 }
 
 EXPORT CK_RV C_Logout(CK_SESSION_HANDLE session)

@@ -7,12 +7,12 @@
 /* No signature of any mechanism comes near; the frame has this much room beside the data. */
 #define SIGNATURE_LIMIT (WIRE_CONTROL_LIMIT / 2)
 
-STREAM_INIT(C_SignInit, sign_init)
+STREAM_INIT(C_SignInit, sign_init, CKF_SIGN)
 STREAM_THROUGH(C_Sign, sign, CKR_DATA_LEN_RANGE)
 STREAM_FEED(C_SignUpdate, sign_update, CKR_DATA_LEN_RANGE)
 STREAM_FINAL(C_SignFinal, sign_final)
 
-STREAM_INIT(C_VerifyInit, verify_init)
+STREAM_INIT(C_VerifyInit, verify_init, CKF_VERIFY)
 STREAM_FEED(C_VerifyUpdate, verify_update, CKR_DATA_LEN_RANGE)
 
 static CK_RV check_signature(const CK_BYTE *signature, CK_ULONG signature_len)

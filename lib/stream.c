@@ -28,3 +28,10 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 	*output_len_out = (CK_ULONG)output_len;
 	return rv;
 }
+
+CK_RV stream_cancel(struct connection *connection, CK_SESSION_HANDLE session, CK_FLAGS flag)
+{
+	struct wire_session_cancel_request request = {.session = session, .flags = flag};
+
+	return request_session_cancel(connection, &request, NULL);
+}

@@ -16,11 +16,13 @@
 /* Are these octets there, and do they fit a frame? `too_long` is what the function returns for data
  * beyond the limit. */
 CK_RV stream_check_data(const void *data, CK_ULONG len, CK_RV too_long);
+/* An Init without a mechanism ends the active operation (v3.0 §5.8.1 and its kin). */
+CK_RV stream_cancel(struct connection *connection, CK_SESSION_HANDLE session, CK_FLAGS flag);
 /* Gives the caller the reply's result; `rv` is the agent's answer. */
 CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len,
                     struct wire_bytes result, CK_BYTE *output, CK_ULONG *output_len_out);
 
-#define STREAM_INIT(function, name)                                                                \
+#define STREAM_INIT(function, name, flag)                                                          \
 	EXPORT CK_RV function(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,                  \
 	                      CK_OBJECT_HANDLE key)                                                \
 	{                                                                                          \
@@ -30,6 +32,8 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
                                                                                                    \
 		if (!connection)                                                                   \
 			return rv;                                                                 \
+		if (!mechanism)                                                                    \
+			return stream_cancel(connection, session, flag);                           \
 		rv = host_parameter_encode(mechanism, &connection->scratch[SCRATCH_MECHANISM],     \
 		                           &request.mechanism);                                    \
 		return rv ? rv : request_##name(connection, &request, NULL);                       \

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The interfaces of PKCS#11 v3.0, which p11-kit's header (version 2.40) does not have: the
+ * functions, in the order of the function list (v3.0 §3.6, pkcs11f.h), their types and the flags
+ * that only they take.
+ */
+#ifndef WIRE_CRYPTOKI_3_H
+#define WIRE_CRYPTOKI_3_H
+
+#include "wire/cryptoki.h"
+
+#ifndef CKF_INTERFACE_FORK_SAFE
+#define CKF_INTERFACE_FORK_SAFE 0x00000001UL
+typedef struct ck_interface {
+	CK_CHAR *pInterfaceName;
+	void *pFunctionList;
+	CK_FLAGS flags;
+} CK_INTERFACE;
+#endif
+
+/* C_SessionCancel (v3.0 §5.6.10), beside CKF_ENCRYPT and its kin. */
+#ifndef CKF_MESSAGE_ENCRYPT
+#define CKF_MESSAGE_ENCRYPT 0x00000002UL
+#define CKF_MESSAGE_DECRYPT 0x00000004UL
+#define CKF_MESSAGE_SIGN    0x00000008UL
+#define CKF_MESSAGE_VERIFY  0x00000010UL
+#define CKF_MULTI_MESSAGE   0x00000020UL
+#define CKF_FIND_OBJECTS    0x00000040UL
+#define CKF_END_OF_MESSAGE  0x00000001UL
+#endif
+
+/* FUNCTION(name, arguments) for each, in order. */
+#define CRYPTOKI_3_0_FUNCTIONS(FUNCTION)                                                           \
+	FUNCTION(C_GetInterfaceList, (CK_INTERFACE * list, CK_ULONG * count))                      \
+	FUNCTION(C_GetInterface, (CK_UTF8CHAR * name, CK_VERSION * version, CK_INTERFACE * *found, \
+	                          CK_FLAGS flags))                                                 \
+	FUNCTION(C_LoginUser,                                                                      \
+	         (CK_SESSION_HANDLE session, CK_USER_TYPE user_type, CK_UTF8CHAR * pin,            \
+	          CK_ULONG pin_len, CK_UTF8CHAR * username, CK_ULONG username_len))                \
+	FUNCTION(C_SessionCancel, (CK_SESSION_HANDLE session, CK_FLAGS flags))                     \
+	FUNCTION(C_MessageEncryptInit,                                                             \
+	         (CK_SESSION_HANDLE session, CK_MECHANISM * mechanism, CK_OBJECT_HANDLE key))      \
+	FUNCTION(C_EncryptMessage,                                                                 \
+	         (CK_SESSION_HANDLE session, void *parameter, CK_ULONG parameter_len,              \
+	          CK_BYTE *aad, CK_ULONG aad_len, CK_BYTE *data, CK_ULONG data_len,                \
+	          CK_BYTE *output, CK_ULONG *output_len))                                          \
+	FUNCTION(C_EncryptMessageBegin, (CK_SESSION_HANDLE session, void *parameter,               \
+	                                 CK_ULONG parameter_len, CK_BYTE *aad, CK_ULONG aad_len))  \
+	FUNCTION(C_EncryptMessageNext, (CK_SESSION_HANDLE session, void *parameter,                \
+	                                CK_ULONG parameter_len, CK_BYTE *data, CK_ULONG data_len,  \
+	                                CK_BYTE *output, CK_ULONG *output_len, CK_FLAGS flags))    \
+	FUNCTION(C_MessageEncryptFinal, (CK_SESSION_HANDLE session))                               \
+	FUNCTION(C_MessageDecryptInit,                                                             \
+	         (CK_SESSION_HANDLE session, CK_MECHANISM * mechanism, CK_OBJECT_HANDLE key))      \
+	FUNCTION(C_DecryptMessage,                                                                 \
+	         (CK_SESSION_HANDLE session, void *parameter, CK_ULONG parameter_len,              \
+	          CK_BYTE *aad, CK_ULONG aad_len, CK_BYTE *data, CK_ULONG data_len,                \
+	          CK_BYTE *output, CK_ULONG *output_len))                                          \
+	FUNCTION(C_DecryptMessageBegin, (CK_SESSION_HANDLE session, void *parameter,               \
+	                                 CK_ULONG parameter_len, CK_BYTE *aad, CK_ULONG aad_len))  \
+	FUNCTION(C_DecryptMessageNext, (CK_SESSION_HANDLE session, void *parameter,                \
+	                                CK_ULONG parameter_len, CK_BYTE *data, CK_ULONG data_len,  \
+	                                CK_BYTE *output, CK_ULONG *output_len, CK_FLAGS flags))    \
+	FUNCTION(C_MessageDecryptFinal, (CK_SESSION_HANDLE session))                               \
+	FUNCTION(C_MessageSignInit,                                                                \
+	         (CK_SESSION_HANDLE session, CK_MECHANISM * mechanism, CK_OBJECT_HANDLE key))      \
+	FUNCTION(C_SignMessage,                                                                    \
+	         (CK_SESSION_HANDLE session, void *parameter, CK_ULONG parameter_len,              \
+	          CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature, CK_ULONG *signature_len))  \
+	FUNCTION(C_SignMessageBegin,                                                               \
+	         (CK_SESSION_HANDLE session, void *parameter, CK_ULONG parameter_len))             \
+	FUNCTION(C_SignMessageNext,                                                                \
+	         (CK_SESSION_HANDLE session, void *parameter, CK_ULONG parameter_len,              \
+	          CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature, CK_ULONG *signature_len))  \
+	FUNCTION(C_MessageSignFinal, (CK_SESSION_HANDLE session))                                  \
+	FUNCTION(C_MessageVerifyInit,                                                              \
+	         (CK_SESSION_HANDLE session, CK_MECHANISM * mechanism, CK_OBJECT_HANDLE key))      \
+	FUNCTION(C_VerifyMessage,                                                                  \
+	         (CK_SESSION_HANDLE session, void *parameter, CK_ULONG parameter_len,              \
+	          CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature, CK_ULONG signature_len))   \
+	FUNCTION(C_VerifyMessageBegin,                                                             \
+	         (CK_SESSION_HANDLE session, void *parameter, CK_ULONG parameter_len))             \
+	FUNCTION(C_VerifyMessageNext,                                                              \
+	         (CK_SESSION_HANDLE session, void *parameter, CK_ULONG parameter_len,              \
+	          CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature, CK_ULONG signature_len))   \
+	FUNCTION(C_MessageVerifyFinal, (CK_SESSION_HANDLE session))
+
+#define CRYPTOKI_DECLARE(name, arguments) CK_RV name arguments;
+#define CRYPTOKI_MEMBER(name, arguments)  CK_RV(*name) arguments;
+
+CRYPTOKI_3_0_FUNCTIONS(CRYPTOKI_DECLARE)
+
+/* The list of v3.0 begins with that of v2.40. */
+struct cryptoki_3_0 {
+	CK_FUNCTION_LIST v2;
+	CRYPTOKI_3_0_FUNCTIONS(CRYPTOKI_MEMBER)
+};
+
+#endif

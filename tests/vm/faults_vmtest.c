@@ -18,6 +18,7 @@
 
 #define PAGE     4096u
 #define RUNS_MAX 5000u
+#define ENOUGH   100u
 #define FIRST_USER                                                                                 \
 	20000u /* each run that begins a keyring has a user id of its own from here on             \
 	        */
@@ -294,7 +295,8 @@ static void run_once(void *nth)
 		operation->undo();
 }
 
-static void sweep(const struct operation *operation, int device)
+/* How many allocations failed. */
+static unsigned int sweep(const struct operation *operation, int device)
 {
 	unsigned int nth, borne = 0;
 
@@ -313,11 +315,13 @@ static void sweep(const struct operation *operation, int device)
 	EXPECT_LT(nth, RUNS_MAX);
 	EXPECT_EQ(outcome->result, 0);
 	printf("# %s: %u allocations failed, %u of them borne\n", operation->name, nth - 1, borne);
+	return nth - 1;
 }
 
 TEST_TIMEOUT(every_allocation, 2000)
 {
 	struct listener listener = {0};
+	unsigned int failed = 0;
 	int device;
 
 	if (!can_fail())
@@ -327,7 +331,10 @@ TEST_TIMEOUT(every_allocation, 2000)
 	ASSERT_TRUE(listener_open(&listener));
 	device = device_open();
 	for (size_t i = 0; i < COUNT(operations); i++)
-		sweep(&operations[i], device);
+		failed += sweep(&operations[i], device);
+	/* Else nothing was made to fail. */
+	EXPECT_GT(failed, ENOUGH);
+	printf("# %u allocations failed\n", failed);
 	close(device);
 	listener_close(&listener);
 }
@@ -374,6 +381,7 @@ TEST_TIMEOUT(every_allocation_of_loading, 1000)
 			HARNESS_FAIL(false, "allocation %u: %s", nth, strerror(outcome->result));
 	}
 	EXPECT_EQ(outcome->result, 0);
+	EXPECT_GT(nth, ENOUGH);
 	printf("# loading: %u allocations failed\n", nth - 1);
 	ASSERT_EQ(run_load(), 0);
 }

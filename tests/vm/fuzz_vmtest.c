@@ -8,6 +8,7 @@
  * # TIMEOUT 3000
  */
 #include <keyutils.h>
+#include <stddef.h>
 #include <sys/mman.h>
 
 #include "device.h"
@@ -190,19 +191,25 @@ static void fill_anchor(union request *request)
 
 static const struct {
 	uint32_t number, size, weight;
+	uint32_t address; /* where it stands in the request, 0: nowhere */
 	void (*fill)(union request *request);
 } calls[] = {
-	{CRATON_HSM_INFO, sizeof(struct craton_hsm_info), 1, fill_info},
-	{CRATON_HSM_SLOT_CREATE, sizeof(struct craton_hsm_slot_create), 6, fill_create},
-	{CRATON_HSM_SLOT_READ, sizeof(struct craton_hsm_slot_read), 3, fill_read},
-	{CRATON_HSM_SLOT_DESTROY, sizeof(struct craton_hsm_slot_destroy), 3, fill_one_slot},
-	{CRATON_HSM_SLOT_DESCRIBE, sizeof(struct craton_hsm_slot_describe), 2, fill_one_slot},
-	{CRATON_HSM_SLOT_LIST, sizeof(struct craton_hsm_slot_list), 2, fill_list},
-	{CRATON_HSM_WRAP, sizeof(struct craton_hsm_wrap), 4, fill_wrap},
-	{CRATON_HSM_UNWRAP, sizeof(struct craton_hsm_unwrap), 4, fill_unwrap},
-	{CRATON_HSM_LOGON, sizeof(struct craton_hsm_logon), 3, fill_logon},
-	{CRATON_HSM_ANCHOR_EXTEND, sizeof(struct craton_hsm_anchor), 1, fill_anchor},
-	{CRATON_HSM_ANCHOR_READ, sizeof(struct craton_hsm_anchor), 1, fill_anchor},
+	{CRATON_HSM_INFO, sizeof(struct craton_hsm_info), 1, 0, fill_info},
+	{CRATON_HSM_SLOT_CREATE, sizeof(struct craton_hsm_slot_create), 6,
+         offsetof(struct craton_hsm_slot_create, key), fill_create},
+	{CRATON_HSM_SLOT_READ, sizeof(struct craton_hsm_slot_read), 3,
+         offsetof(struct craton_hsm_slot_read, key), fill_read},
+	{CRATON_HSM_SLOT_DESTROY, sizeof(struct craton_hsm_slot_destroy), 3, 0, fill_one_slot},
+	{CRATON_HSM_SLOT_DESCRIBE, sizeof(struct craton_hsm_slot_describe), 2, 0, fill_one_slot},
+	{CRATON_HSM_SLOT_LIST, sizeof(struct craton_hsm_slot_list), 2,
+         offsetof(struct craton_hsm_slot_list, entries), fill_list},
+	{CRATON_HSM_WRAP, sizeof(struct craton_hsm_wrap), 4, offsetof(struct craton_hsm_wrap, blob),
+         fill_wrap},
+	{CRATON_HSM_UNWRAP, sizeof(struct craton_hsm_unwrap), 4,
+         offsetof(struct craton_hsm_unwrap, blob), fill_unwrap},
+	{CRATON_HSM_LOGON, sizeof(struct craton_hsm_logon), 3, 0, fill_logon},
+	{CRATON_HSM_ANCHOR_EXTEND, sizeof(struct craton_hsm_anchor), 1, 0, fill_anchor},
+	{CRATON_HSM_ANCHOR_READ, sizeof(struct craton_hsm_anchor), 1, 0, fill_anchor},
 };
 
 /* ---- one call */
@@ -234,6 +241,17 @@ static void tell(uint32_t number, const union request *request)
 	shared[chance(SHARED)] = slot;
 }
 
+/* Addresses are chosen: one that is made up may be good, and what lies there this program's own. */
+static void one_wrong_octet(union request *request, uint32_t address)
+{
+	uint64_t chosen;
+
+	memcpy(&chosen, request->octets + address, sizeof(chosen));
+	request->octets[chance(128)] = state;
+	if (address)
+		memcpy(request->octets + address, &chosen, sizeof(chosen));
+}
+
 static unsigned int one_ioctl(void)
 {
 	union request *request = (union request *)(places[0] + PAGE * 2);
@@ -246,7 +264,7 @@ static unsigned int one_ioctl(void)
 	if (!chance(20))
 		request->head[1] = any_word();
 	if (!chance(10))
-		request->octets[chance(128)] = state;
+		one_wrong_octet(request, calls[which].address);
 	if (!chance(50))
 		number = any_word();
 	if (!chance(50)) {

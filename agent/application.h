@@ -19,6 +19,7 @@
 
 #include "agent.h"
 #include "error.h"
+#include "message_based.h"
 #include "operation.h"
 #include "wire/frame.h"
 
@@ -36,6 +37,7 @@ struct session {
 	struct agent_slot *slot;
 	uint64_t slot_id;
 	struct operation *operations[OPERATION_KINDS];
+	struct message_based *messages[OPERATION_KINDS]; /* one of the two per kind */
 	bool context_login[OPERATION_KINDS]; /* CKA_ALWAYS_AUTHENTICATE: the PIN was given for this
 	                                        operation */
 	bool searching;                      /* a search is active */

@@ -203,6 +203,27 @@ enum err crypto_random(struct crypto *crypto, void *octets, size_t len)
 	return ERROR_RANDOM;
 }
 
+enum err crypto_next_iv(struct crypto *crypto, uint64_t *number)
+{
+	uint64_t none, start;
+	enum err err;
+
+	while (!atomic_load(&crypto->next_iv)) {
+		err = crypto_random(crypto, &start, sizeof(start));
+		if (err)
+			return err;
+		none = 0;
+		atomic_compare_exchange_strong(&crypto->next_iv, &none, start);
+	}
+	*number = atomic_fetch_add(&crypto->next_iv, 1);
+	return ERROR_NONE;
+}
+
+void crypto_forget_ivs(struct crypto *crypto)
+{
+	atomic_store(&crypto->next_iv, 0);
+}
+
 const EVP_MD *crypto_md(const struct crypto *crypto, enum crypto_digest digest)
 {
 	return crypto->digests[digest];

@@ -56,6 +56,7 @@ struct crypto {
 	OSSL_LIB_CTX *library;
 	const char *properties; /* NULL, or the property query in force */
 	struct drbg *drbg;
+	_Atomic uint64_t next_iv; /* 0: to be chosen */
 	struct state *state;
 	EVP_MD *digests[DIGEST_COUNT];        /* [DIGEST_NONE] is NULL */
 	EVP_CIPHER *ciphers[CIPHER_COUNT][3]; /* by the lengths of key that it takes, ascending */
@@ -73,6 +74,11 @@ void crypto_close(struct crypto *crypto);
 
 /* Octets from the DRBG (the calling thread's private instance). ERROR_RANDOM when it fails. */
 enum err crypto_random(struct crypto *crypto, void *octets, size_t len) MUST_CHECK;
+/* The next number for an IV that the agent makes: none comes twice while it lives. Begins anywhere.
+ */
+enum err crypto_next_iv(struct crypto *crypto, uint64_t *number) MUST_CHECK;
+/* They go on from another place: this machine may be a copy. */
+void crypto_forget_ivs(struct crypto *crypto);
 const EVP_MD *crypto_md(const struct crypto *crypto, enum crypto_digest digest);
 /* "SHA256" as OpenSSL names it; NULL for DIGEST_NONE. */
 const char *crypto_digest_name(enum crypto_digest digest);

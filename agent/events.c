@@ -82,8 +82,10 @@ static void take(void *context, const struct event *event)
 	char text[EVENT_TEXT_LEN];
 
 	/* First of all: no output may come between. */
-	if (event_wants_reseed(event))
+	if (event_wants_reseed(event)) {
 		drbg_reseed_all(events->agent->crypto->drbg);
+		crypto_forget_ivs(events->agent->crypto);
+	}
 	count(events, event);
 	event_text(event, text);
 	log_event(event, text);

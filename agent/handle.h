@@ -36,6 +36,12 @@ void handle_note_mechanism(struct call *call, uint64_t type, const struct mechan
 /* The row of an offered mechanism that has all of `functions`, or NULL. Notes it. */
 const struct mechanism *handle_mechanism(struct call *call, const struct wire_mechanism *mechanism,
                                          uint64_t functions);
+/* CKF_ENCRYPT and its kin: what a mechanism must have for an operation of this kind. */
+uint64_t handle_operation_function(enum operation_kind kind);
+/* The key of an operation, noted, if it may be used so (policy.h). Counted. */
+enum err handle_operation_key(struct call *call, struct session *session, uint64_t handle,
+                              enum operation_kind kind, const struct mechanism *mechanism,
+                              struct object **key) MUST_CHECK;
 /* May the session make an object with these attributes? */
 enum err handle_may_write(const struct session *session, const struct attributes *set) MUST_CHECK;
 /* Makes objects of complete sets (emptied), owned by the session when they are session objects, and

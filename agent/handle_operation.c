@@ -27,9 +27,14 @@ struct output {
 	struct wire_bytes *octets;
 };
 
-static enum err find_key(struct call *call, struct session *session, uint64_t handle,
-                         enum operation_kind kind, const struct mechanism *mechanism,
-                         struct object **key)
+uint64_t handle_operation_function(enum operation_kind kind)
+{
+	return kinds[kind].function;
+}
+
+enum err handle_operation_key(struct call *call, struct session *session, uint64_t handle,
+                              enum operation_kind kind, const struct mechanism *mechanism,
+                              struct object **key)
 {
 	struct agent *agent = call->agent;
 	char today[8];
@@ -54,13 +59,13 @@ static enum err start(struct call *call, enum operation_kind kind, uint64_t sess
 	session = handle_session(call, session_handle, &err);
 	if (!session)
 		return err;
-	if (session->operations[kind])
+	if (session->operations[kind] || session->messages[kind])
 		return ERROR_OPERATION_ACTIVE;
 	mechanism = handle_mechanism(call, parameter, kinds[kind].function);
 	if (!mechanism)
 		return ERROR_MECHANISM;
 	if (kinds[kind].needs_key)
-		err = find_key(call, session, key_handle, kind, mechanism, &key);
+		err = handle_operation_key(call, session, key_handle, kind, mechanism, &key);
 	if (err)
 		return err;
 	session->context_login[kind] = false;

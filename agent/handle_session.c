@@ -103,6 +103,14 @@ enum err handle_get_session_info(struct call *call,
 	return ERROR_NONE;
 }
 
+/* The key of the active operation of this kind, or NULL. */
+static const struct object *key_in_use(const struct session *session, int kind)
+{
+	if (session->operations[kind])
+		return operation_key(session->operations[kind]);
+	return session->messages[kind] ? message_based_key(session->messages[kind]) : NULL;
+}
+
 /* The operation that waits for CKU_CONTEXT_SPECIFIC: the one whose key asks for it. */
 static enum err context_login(struct call *call, struct session *session, struct wire_bytes pin)
 {
@@ -111,8 +119,7 @@ static enum err context_login(struct call *call, struct session *session, struct
 	enum err err;
 
 	for (int kind = 0; kind < OPERATION_KINDS; kind++) {
-		const struct object *key =
-			session->operations[kind] ? operation_key(session->operations[kind]) : NULL;
+		const struct object *key = key_in_use(session, kind);
 
 		waiting[kind] = key && (key->usage & USAGE_ALWAYS_AUTHENTICATE);
 		any |= waiting[kind];
@@ -188,13 +195,29 @@ enum err handle_logout(struct call *call, const struct wire_logout_request *requ
 
 /* Which operation a flag of C_SessionCancel means. */
 static const struct {
-	uint64_t flag;
+	uint64_t flag, message_flag;
 	enum operation_kind kind;
 } cancellable[] = {
-	{CKF_ENCRYPT, OPERATION_ENCRYPT}, {CKF_DECRYPT, OPERATION_DECRYPT},
-	{CKF_DIGEST, OPERATION_DIGEST},   {CKF_SIGN, OPERATION_SIGN},
-	{CKF_VERIFY, OPERATION_VERIFY},
+	{CKF_ENCRYPT, CKF_MESSAGE_ENCRYPT, OPERATION_ENCRYPT},
+	{CKF_DECRYPT, CKF_MESSAGE_DECRYPT, OPERATION_DECRYPT},
+	{CKF_DIGEST, 0, OPERATION_DIGEST},
+	{CKF_SIGN, CKF_MESSAGE_SIGN, OPERATION_SIGN},
+	{CKF_VERIFY, CKF_MESSAGE_VERIFY, OPERATION_VERIFY},
 };
+
+static void cancel(struct session *session, uint64_t flags, size_t row)
+{
+	enum operation_kind kind = cancellable[row].kind;
+
+	if (flags & cancellable[row].flag) {
+		operation_free(session->operations[kind]);
+		session->operations[kind] = NULL;
+	}
+	if (flags & cancellable[row].message_flag) {
+		message_based_free(session->messages[kind]);
+		session->messages[kind] = NULL;
+	}
+}
 
 /* What is not active need not be cancelled (v3.0 §5.6.10). */
 enum err handle_session_cancel(struct call *call, const struct wire_session_cancel_request *request,
@@ -207,12 +230,8 @@ enum err handle_session_cancel(struct call *call, const struct wire_session_canc
 	session = handle_session(call, request->session, &err);
 	if (!session)
 		return err;
-	for (size_t i = 0; i < sizeof(cancellable) / sizeof(cancellable[0]); i++) {
-		if (!(request->flags & cancellable[i].flag))
-			continue;
-		operation_free(session->operations[cancellable[i].kind]);
-		session->operations[cancellable[i].kind] = NULL;
-	}
+	for (size_t i = 0; i < sizeof(cancellable) / sizeof(cancellable[0]); i++)
+		cancel(session, request->flags, i);
 	if (request->flags & CKF_FIND_OBJECTS)
 		session_end_search(session);
 	return ERROR_NONE;

@@ -4,6 +4,7 @@
  * C_SetPIN.
  */
 #include "handle.h"
+#include "wire/cryptoki_3.h"
 
 #include <string.h>
 
@@ -134,6 +135,28 @@ enum err handle_get_mechanism_list(struct call *call,
 	return finish_list(call, &reply->mechanisms);
 }
 
+/* CKF_MESSAGE_*: what it can do to many messages. */
+static uint64_t message_flags(const struct mechanism *mechanism)
+{
+	static const struct {
+		uint64_t function, flag;
+		enum operation_kind kind;
+	} rows[] = {
+		{CKF_ENCRYPT, CKF_MESSAGE_ENCRYPT, OPERATION_ENCRYPT},
+		{CKF_DECRYPT, CKF_MESSAGE_DECRYPT, OPERATION_DECRYPT},
+		{CKF_SIGN, CKF_MESSAGE_SIGN, OPERATION_SIGN},
+		{CKF_VERIFY, CKF_MESSAGE_VERIFY, OPERATION_VERIFY},
+	};
+	uint64_t flags = 0;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if ((mechanism->functions & rows[i].function) &&
+		    message_based_fits(mechanism, rows[i].kind))
+			flags |= rows[i].flag | CKF_MULTI_MESSAGE;
+	}
+	return flags;
+}
+
 enum err handle_get_mechanism_info(struct call *call,
                                    const struct wire_get_mechanism_info_request *request,
                                    struct wire_get_mechanism_info_reply *reply)
@@ -148,7 +171,7 @@ enum err handle_get_mechanism_info(struct call *call,
 		return ERROR_MECHANISM;
 	reply->min_key_size = mechanism->min_key;
 	reply->max_key_size = mechanism->max_key;
-	reply->flags = mechanism->functions | mechanism->ec_flags;
+	reply->flags = mechanism->functions | mechanism->ec_flags | message_flags(mechanism);
 	return ERROR_NONE;
 }
 

@@ -285,6 +285,8 @@ void session_cancel(struct session *session)
 	for (int kind = 0; kind < OPERATION_KINDS; kind++) {
 		operation_free(session->operations[kind]);
 		session->operations[kind] = NULL;
+		message_based_free(session->messages[kind]);
+		session->messages[kind] = NULL;
 		session->context_login[kind] = false;
 	}
 	session_end_search(session);

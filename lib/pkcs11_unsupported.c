@@ -5,7 +5,6 @@
  * say CKR_FUNCTION_NOT_SUPPORTED. One that gets a message leaves this file.
  */
 #include "instance.h"
-#include "wire/cryptoki_3.h"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
@@ -31,51 +30,3 @@ UNSUPPORTED(C_SignRecover, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
 UNSUPPORTED(C_VerifyRecoverInit, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 UNSUPPORTED(C_VerifyRecover, CK_BYTE *signature, CK_ULONG signature_len, CK_BYTE *data,
             CK_ULONG *data_len)
-UNSUPPORTED(C_MessageEncryptInit, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
-UNSUPPORTED(C_EncryptMessage, void *parameter, CK_ULONG parameter_len, CK_BYTE *aad,
-            CK_ULONG aad_len, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *output,
-            CK_ULONG *output_len)
-UNSUPPORTED(C_EncryptMessageBegin, void *parameter, CK_ULONG parameter_len, CK_BYTE *aad,
-            CK_ULONG aad_len)
-UNSUPPORTED(C_EncryptMessageNext, void *parameter, CK_ULONG parameter_len, CK_BYTE *data,
-            CK_ULONG data_len, CK_BYTE *output, CK_ULONG *output_len, CK_FLAGS flags)
-
-EXPORT CK_RV C_MessageEncryptFinal(CK_SESSION_HANDLE session)
-{
-	return unsupported();
-}
-UNSUPPORTED(C_MessageDecryptInit, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
-UNSUPPORTED(C_DecryptMessage, void *parameter, CK_ULONG parameter_len, CK_BYTE *aad,
-            CK_ULONG aad_len, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *output,
-            CK_ULONG *output_len)
-UNSUPPORTED(C_DecryptMessageBegin, void *parameter, CK_ULONG parameter_len, CK_BYTE *aad,
-            CK_ULONG aad_len)
-UNSUPPORTED(C_DecryptMessageNext, void *parameter, CK_ULONG parameter_len, CK_BYTE *data,
-            CK_ULONG data_len, CK_BYTE *output, CK_ULONG *output_len, CK_FLAGS flags)
-
-EXPORT CK_RV C_MessageDecryptFinal(CK_SESSION_HANDLE session)
-{
-	return unsupported();
-}
-UNSUPPORTED(C_MessageSignInit, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
-UNSUPPORTED(C_SignMessage, void *parameter, CK_ULONG parameter_len, CK_BYTE *data,
-            CK_ULONG data_len, CK_BYTE *signature, CK_ULONG *signature_len)
-UNSUPPORTED(C_SignMessageBegin, void *parameter, CK_ULONG parameter_len)
-UNSUPPORTED(C_SignMessageNext, void *parameter, CK_ULONG parameter_len, CK_BYTE *data,
-            CK_ULONG data_len, CK_BYTE *signature, CK_ULONG *signature_len)
-
-EXPORT CK_RV C_MessageSignFinal(CK_SESSION_HANDLE session)
-{
-	return unsupported();
-}
-UNSUPPORTED(C_MessageVerifyInit, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
-UNSUPPORTED(C_VerifyMessage, void *parameter, CK_ULONG parameter_len, CK_BYTE *data,
-            CK_ULONG data_len, CK_BYTE *signature, CK_ULONG signature_len)
-UNSUPPORTED(C_VerifyMessageBegin, void *parameter, CK_ULONG parameter_len)
-UNSUPPORTED(C_VerifyMessageNext, void *parameter, CK_ULONG parameter_len, CK_BYTE *data,
-            CK_ULONG data_len, CK_BYTE *signature, CK_ULONG signature_len)
-
-EXPORT CK_RV C_MessageVerifyFinal(CK_SESSION_HANDLE session)
-{
-	return unsupported();
-}

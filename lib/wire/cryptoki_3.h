@@ -29,6 +29,41 @@ typedef struct ck_interface {
 #define CKF_END_OF_MESSAGE  0x00000001UL
 #endif
 
+/* Who makes an IV (v3.0 §2.13.4), and the parameters of one message. */
+#ifndef CKG_NO_GENERATE
+#define CKG_NO_GENERATE          0x00000000UL
+#define CKG_GENERATE             0x00000001UL
+#define CKG_GENERATE_COUNTER     0x00000002UL
+#define CKG_GENERATE_RANDOM      0x00000003UL
+#define CKG_GENERATE_COUNTER_XOR 0x00000004UL
+typedef CK_ULONG CK_GENERATOR_FUNCTION;
+
+typedef struct ck_gcm_message_params {
+	CK_BYTE *pIv;
+	CK_ULONG ulIvLen;
+	CK_ULONG ulIvFixedBits;
+	CK_GENERATOR_FUNCTION ivGenerator;
+	CK_BYTE *pTag;
+	CK_ULONG ulTagBits;
+} CK_GCM_MESSAGE_PARAMS;
+
+typedef struct ck_ccm_message_params {
+	CK_ULONG ulDataLen;
+	CK_BYTE *pNonce;
+	CK_ULONG ulNonceLen;
+	CK_ULONG ulNonceFixedBits;
+	CK_GENERATOR_FUNCTION nonceGenerator;
+	CK_BYTE *pMAC;
+	CK_ULONG ulMACLen;
+} CK_CCM_MESSAGE_PARAMS;
+
+typedef struct ck_salsa20_chacha20_poly1305_msg_params {
+	CK_BYTE *pNonce;
+	CK_ULONG ulNonceLen;
+	CK_BYTE *pTag;
+} CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS;
+#endif
+
 /* FUNCTION(name, arguments) for each, in order. */
 #define CRYPTOKI_3_0_FUNCTIONS(FUNCTION)                                                           \
 	FUNCTION(C_GetInterfaceList, (CK_INTERFACE * list, CK_ULONG * count))                      \

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Operations on many messages under one key (PKCS#11 v3.0 §5.9, 5.11, 5.14, 5.16): each message is
+ * an operation of its own (operation.h), made here from what Init said and what comes with the
+ * message. The caller holds the session's lock.
+ *
+ * An error ends the message, not the series; ERROR_BUFFER_TOO_SMALL and a query end nothing, use up
+ * no IV and take in no data.
+ */
+#ifndef AGENT_MESSAGE_BASED_H
+#define AGENT_MESSAGE_BASED_H
+
+#include "operation.h"
+
+struct message_based;
+
+/* What comes with a message that is encrypted or decrypted. */
+struct message_parameter {
+	uint64_t generator;  /* CKG_*; encryption only */
+	uint64_t fixed_bits; /* the leading bits of `iv` that stay */
+	struct wire_bytes iv;
+	uint64_t tag_len;
+	uint64_t total_len; /* CCM */
+	struct wire_bytes aad;
+};
+
+/* Can the mechanism be used so? Encryption: the authenticated ciphers; signatures: all. */
+bool message_based_fits(const struct mechanism *mechanism, enum operation_kind kind);
+/* Checks mechanism, parameter and key as operation_start does, and keeps its own copies. */
+enum err message_based_start(struct message_based **series, enum operation_kind kind,
+                             struct crypto *crypto, const struct mechanism *mechanism,
+                             const struct wire_mechanism *parameter, struct object *key) MUST_CHECK;
+/* Wipes and frees, with the message that is under way. NULL is allowed. */
+void message_based_free(struct message_based *series);
+const struct mechanism *message_based_mechanism(const struct message_based *series);
+struct object *message_based_key(const struct message_based *series);
+
+/* A message in parts: ERROR_OPERATION_ACTIVE when one is under way. `parameter` is NULL for
+ * signatures. With encryption the IV that is used is appended to `iv`. */
+enum err message_based_begin(struct message_based *series,
+                             const struct message_parameter *parameter,
+                             struct wire_buffer *iv) MUST_CHECK;
+/* What the part gives, known before: octets of output. */
+size_t message_based_output_len(const struct message_based *series, size_t data_len, bool last);
+/*
+ * A part. Output is appended to `out`, with the tag behind it when the last part of an encryption
+ * ends; `tag` is the one to verify with the last part of a decryption. *output_len is without the
+ * tag.
+ */
+enum err message_based_next(struct message_based *series, struct wire_bytes data, bool last,
+                            struct wire_bytes tag, const struct output_request *request,
+                            struct wire_buffer *out, uint64_t *output_len) MUST_CHECK;
+/* The last part of a message whose signature is verified. */
+enum err message_based_verify(struct message_based *series, struct wire_bytes data,
+                              struct wire_bytes signature) MUST_CHECK;
+/* Is a message under way? */
+bool message_based_active(const struct message_based *series);
+/* Gives the message up. */
+void message_based_abandon(struct message_based *series);
+
+#endif

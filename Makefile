@@ -175,6 +175,11 @@ check-vm-debug: ## the same with kernels that check memory, locks and leaks; bui
 	@tests/vm/kernels fetch debug >/dev/null && tests/vm/kernels fetch uml >/dev/null
 	@tests/run --build $(BUILD) tests/vm/linux_debug.sh tests/vm/linux_uml.sh tests/vm/planted.sh
 
+.PHONY: check-trixie
+check-trixie: ## the unit and API tests on Debian 13, with OpenSSL 3.5 and its post-quantum algorithms (part of check); needs root
+	@scripts/install-packages test
+	@tests/run --build $(BUILD) $(wildcard tests/trixie/*_test.sh)
+
 # Programs of others that load the library are not built with sanitizers, so these run what we wrote ourselves.
 SANITIZED := tests/(unit|api)/.*_test$$
 .PHONY: check-asan check-tsan

@@ -126,7 +126,7 @@ docs/protocol.md: scripts/protocol-doc.c $(wildcard lib/wire/*.def) | $(BUILD)/p
 .PHONY: docs
 docs: docs/protocol.md docs/configuration.md ## the documents that are made from tables
 docs/configuration.md: agent/config.def agent/config.c | $(DAEMON).hmac
-	{ printf '# Configuration\n\nMade from agent/config.def by `make docs`. The file is TOML: tables, strings, integers, booleans, arrays; anything else is\nrefused with file and line. It must belong to root or to the daemon'"'"'s user and be writable by nobody else.\n\nUntil SIGHUP reloads the file, every change needs a restart. Read and checked, but not used yet: `[daemon]`, `[metrics]`,\n`[audit].max_size`, `[algorithms].enable_pqc`.\n\n'; \
+	{ printf '# Configuration\n\nMade from agent/config.def by `make docs`. The file is TOML: tables, strings, integers, booleans, arrays; anything else is\nrefused with file and line. It must belong to root or to the daemon'"'"'s user and be writable by nobody else.\n\nUntil SIGHUP reloads the file, every change needs a restart. Read and checked, but not used yet: `[daemon]`, `[metrics]`,\n`[audit].max_size`.\n\n'; \
 		$(DAEMON) --print-config-table; } >$@.new && mv $@.new $@
 
 .PHONY: fuzz
@@ -174,6 +174,11 @@ check-vm-debug: ## the same with kernels that check memory, locks and leaks; bui
 	@$(MAKE) --no-print-directory tests
 	@tests/vm/kernels fetch debug >/dev/null && tests/vm/kernels fetch uml >/dev/null
 	@tests/run --build $(BUILD) tests/vm/linux_debug.sh tests/vm/linux_uml.sh tests/vm/planted.sh
+
+.PHONY: check-trixie
+check-trixie: ## the unit and API tests on Debian 13, with OpenSSL 3.5 and its post-quantum algorithms (part of check); needs root
+	@scripts/install-packages test
+	@tests/run --build $(BUILD) $(wildcard tests/trixie/*_test.sh)
 
 # Programs of others that load the library are not built with sanitizers, so these run what we wrote ourselves.
 SANITIZED := tests/(unit|api)/.*_test$$

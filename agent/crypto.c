@@ -35,6 +35,8 @@ static const char *const digest_names[DIGEST_COUNT] = {
 	[DIGEST_SHA3_256] = "SHA3-256",
 	[DIGEST_SHA3_384] = "SHA3-384",
 	[DIGEST_SHA3_512] = "SHA3-512",
+	[DIGEST_SHAKE128] = "SHAKE128",
+	[DIGEST_SHAKE256] = "SHAKE256",
 };
 
 #define AES_KEYS                                                                                   \
@@ -112,6 +114,32 @@ static bool has_eddsa_instances(struct crypto *crypto)
 	return has;
 }
 
+static bool has_signature(struct crypto *crypto, const char *name)
+{
+	EVP_SIGNATURE *algorithm = EVP_SIGNATURE_fetch(crypto->library, name, crypto->properties);
+
+	EVP_SIGNATURE_free(algorithm);
+	ERR_clear_error();
+	return algorithm;
+}
+
+static bool has_kem(struct crypto *crypto, const char *name)
+{
+	EVP_KEM *algorithm = EVP_KEM_fetch(crypto->library, name, crypto->properties);
+
+	EVP_KEM_free(algorithm);
+	ERR_clear_error();
+	return algorithm;
+}
+
+/* OpenSSL has all sets of a family or none. */
+static void look_for_post_quantum(struct crypto *crypto)
+{
+	crypto->has_ml_kem = has_kem(crypto, "ML-KEM-768");
+	crypto->has_ml_dsa = has_signature(crypto, "ML-DSA-65");
+	crypto->has_slh_dsa = has_signature(crypto, "SLH-DSA-SHA2-128s");
+}
+
 static bool fetch_all(struct crypto *crypto)
 {
 	crypto->hmac = EVP_MAC_fetch(crypto->library, "HMAC", crypto->properties);
@@ -120,6 +148,7 @@ static bool fetch_all(struct crypto *crypto)
 	crypto->pbkdf2 = EVP_KDF_fetch(crypto->library, "PBKDF2", crypto->properties);
 	crypto->hkdf = EVP_KDF_fetch(crypto->library, "HKDF", crypto->properties);
 	crypto->has_eddsa_instances = has_eddsa_instances(crypto);
+	look_for_post_quantum(crypto);
 	return crypto->hmac && crypto->cmac && crypto->gmac && crypto->pbkdf2 && crypto->hkdf &&
 	       fetch_digests(crypto) && fetch_ciphers(crypto);
 }
@@ -227,6 +256,42 @@ void crypto_forget_ivs(struct crypto *crypto)
 const EVP_MD *crypto_md(const struct crypto *crypto, enum crypto_digest digest)
 {
 	return crypto->digests[digest];
+}
+
+/* Functions of any length give twice their strength: FIPS 204 §5.4.1. */
+size_t crypto_digest_len(const struct crypto *crypto, enum crypto_digest digest)
+{
+	switch (digest) {
+	case DIGEST_SHAKE128:
+		return 32;
+	case DIGEST_SHAKE256:
+		return 64;
+	default:
+		return (size_t)EVP_MD_get_size(crypto_md(crypto, digest));
+	}
+}
+
+bool crypto_digest_finish(EVP_MD_CTX *context, size_t len, uint8_t hash[EVP_MAX_MD_SIZE])
+{
+	if (EVP_MD_get_flags(EVP_MD_CTX_get0_md(context)) & EVP_MD_FLAG_XOF)
+		return EVP_DigestFinalXOF(context, hash, len);
+	return EVP_DigestFinal_ex(context, hash, NULL);
+}
+
+bool crypto_digest(const struct crypto *crypto, enum crypto_digest digest, struct wire_bytes data,
+                   uint8_t hash[EVP_MAX_MD_SIZE])
+{
+	EVP_MD_CTX *context;
+	bool good;
+
+	if (digest != DIGEST_SHAKE128 && digest != DIGEST_SHAKE256)
+		return EVP_Digest(data.data, data.len, hash, NULL, crypto_md(crypto, digest), NULL);
+	context = EVP_MD_CTX_new();
+	good = context && EVP_DigestInit_ex2(context, crypto_md(crypto, digest), NULL) &&
+	       EVP_DigestUpdate(context, data.data, data.len) &&
+	       crypto_digest_finish(context, crypto_digest_len(crypto, digest), hash);
+	EVP_MD_CTX_free(context);
+	return good;
 }
 
 const char *crypto_digest_name(enum crypto_digest digest)

@@ -32,6 +32,8 @@ enum crypto_digest {
 	DIGEST_SHA3_256,
 	DIGEST_SHA3_384,
 	DIGEST_SHA3_512,
+	DIGEST_SHAKE128, /* 32 octets of it: only as the hash of a signature */
+	DIGEST_SHAKE256, /* 64 octets */
 	DIGEST_COUNT,
 };
 
@@ -62,7 +64,8 @@ struct crypto {
 	EVP_CIPHER *ciphers[CIPHER_COUNT][3]; /* by the lengths of key that it takes, ascending */
 	EVP_MAC *hmac, *cmac, *gmac;
 	EVP_KDF *pbkdf2, *hkdf;
-	bool has_eddsa_instances; /* Ed25519ctx and the like: OpenSSL 3.2 */
+	bool has_eddsa_instances;                 /* Ed25519ctx and the like: OpenSSL 3.2 */
+	bool has_ml_kem, has_ml_dsa, has_slh_dsa; /* OpenSSL 3.5 */
 	OSSL_PROVIDER *default_provider;
 	OSSL_PROVIDER *entropy_provider;
 };
@@ -80,6 +83,14 @@ enum err crypto_next_iv(struct crypto *crypto, uint64_t *number) MUST_CHECK;
 /* They go on from another place: this machine may be a copy. */
 void crypto_forget_ivs(struct crypto *crypto);
 const EVP_MD *crypto_md(const struct crypto *crypto, enum crypto_digest digest);
+/* Octets of the hash. */
+size_t crypto_digest_len(const struct crypto *crypto, enum crypto_digest digest);
+/* The hash of a message, of that length. False when OpenSSL fails. */
+bool crypto_digest(const struct crypto *crypto, enum crypto_digest digest, struct wire_bytes data,
+                   uint8_t hash[EVP_MAX_MD_SIZE]) MUST_CHECK;
+/* Ends a context that was given the message. */
+bool crypto_digest_finish(EVP_MD_CTX *context, size_t len,
+                          uint8_t hash[EVP_MAX_MD_SIZE]) MUST_CHECK;
 /* "SHA256" as OpenSSL names it; NULL for DIGEST_NONE. */
 const char *crypto_digest_name(enum crypto_digest digest);
 /* NULL when the cipher has no key of this length. */

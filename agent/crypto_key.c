@@ -10,6 +10,8 @@
 #include <openssl/err.h>
 #include <openssl/param_build.h>
 
+#include "crypto_pqc.h"
+
 #define RSA_PARTS 8u
 
 void crypto_pkey_freep(EVP_PKEY **pkey)
@@ -180,6 +182,10 @@ enum err crypto_key_make(struct crypto *crypto, const struct attributes *set, EV
 	case CKK_EC_EDWARDS:
 	case CKK_EC_MONTGOMERY:
 		return make_on_curve(crypto, set, is_private, type, pkey);
+	case CKK_ML_KEM:
+	case CKK_ML_DSA:
+	case CKK_SLH_DSA:
+		return crypto_pqc_make(crypto, set, type, is_private, pkey);
 	default:
 		return ERROR_KEY_TYPE;
 	}
@@ -213,6 +219,16 @@ static bool in_octets(uint64_t key_type)
 	return key_type == CKK_AES || key_type == CKK_AES_XTS;
 }
 
+/* Octets of a public key of this set, for either half. */
+static uint64_t set_size(const struct object *key)
+{
+	const struct crypto_parameter_set *set =
+		crypto_pqc_set(key->key_type, attributes_number(&key->attributes, CKA_PARAMETER_SET,
+	                                                        CK_UNAVAILABLE_INFORMATION));
+
+	return set ? set->public_len : 0;
+}
+
 /* In the unit of the mechanism's row. */
 static enum err key_size(struct crypto *crypto, struct object *key, uint64_t *size)
 {
@@ -221,6 +237,10 @@ static enum err key_size(struct crypto *crypto, struct object *key, uint64_t *si
 
 	if (key->object_class == CKO_SECRET_KEY) {
 		*size = crypto_key_secret(key).len * (in_octets(key->key_type) ? 1 : 8);
+		return ERROR_NONE;
+	}
+	if (crypto_pqc_type(key->key_type)) {
+		*size = set_size(key);
 		return ERROR_NONE;
 	}
 	err = crypto_key_get(crypto, key, &pkey);
@@ -246,6 +266,9 @@ static bool right_class(const struct mechanism *mechanism, const struct object *
 	case CKK_EC:
 	case CKK_EC_EDWARDS:
 	case CKK_EC_MONTGOMERY:
+	case CKK_ML_KEM:
+	case CKK_ML_DSA:
+	case CKK_SLH_DSA:
 		return key->object_class ==
 		       (half == HALF_PRIVATE ? CKO_PRIVATE_KEY : CKO_PUBLIC_KEY);
 	default:

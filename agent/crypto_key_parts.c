@@ -10,6 +10,7 @@
 #include <openssl/x509.h>
 
 #include "crypto_key.h"
+#include "crypto_pqc.h"
 #include "slots.h"
 
 struct part {
@@ -133,11 +134,14 @@ static enum err put_curve_private(EVP_PKEY *pkey, const struct crypto_curve *cur
 
 enum err crypto_key_public_attributes(EVP_PKEY *pkey, struct attributes *set)
 {
+	const struct crypto_parameter_set *parameter_set = crypto_pqc_set_of(pkey);
 	const struct crypto_curve *curve = crypto_curve_of(pkey);
 	enum err err;
 
 	if (EVP_PKEY_is_a(pkey, "RSA"))
 		return put_parts(pkey, rsa_public, set);
+	if (parameter_set)
+		return crypto_pqc_attributes(pkey, parameter_set, false, set);
 	if (!curve)
 		return ERROR_KEY_TYPE;
 	err = put_curve(curve, set);
@@ -146,11 +150,14 @@ enum err crypto_key_public_attributes(EVP_PKEY *pkey, struct attributes *set)
 
 enum err crypto_key_private_attributes(EVP_PKEY *pkey, struct attributes *set)
 {
+	const struct crypto_parameter_set *parameter_set = crypto_pqc_set_of(pkey);
 	const struct crypto_curve *curve = crypto_curve_of(pkey);
 	enum err err;
 
 	if (EVP_PKEY_is_a(pkey, "RSA"))
 		return put_rsa_private(pkey, set);
+	if (parameter_set)
+		return crypto_pqc_attributes(pkey, parameter_set, true, set);
 	if (!curve)
 		return ERROR_KEY_TYPE;
 	err = put_curve(curve, set);
@@ -160,9 +167,13 @@ enum err crypto_key_private_attributes(EVP_PKEY *pkey, struct attributes *set)
 uint64_t crypto_key_type(const EVP_PKEY *pkey)
 {
 	const struct crypto_curve *curve = crypto_curve_of(pkey);
+	const struct crypto_parameter_set *parameter_set;
 
 	if (curve)
 		return curve->key_type;
+	parameter_set = crypto_pqc_set_of(pkey);
+	if (parameter_set)
+		return parameter_set->key_type;
 	return EVP_PKEY_is_a(pkey, "RSA") ? CKK_RSA : CK_UNAVAILABLE_INFORMATION;
 }
 

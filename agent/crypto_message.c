@@ -49,11 +49,11 @@ static enum err hash_finish(struct crypto *crypto, struct crypto_message *messag
                             struct wire_bytes *whole)
 {
 	const struct wire_bytes nothing = {NULL, 0};
-	unsigned int len;
+	size_t len = crypto_digest_len(crypto, message->digest);
 
 	if (!message->context)
 		return crypto_message_once(crypto, message, nothing, whole);
-	if (!EVP_DigestFinal_ex(message->context, message->hash, &len))
+	if (!crypto_digest_finish(message->context, len, message->hash))
 		return ERROR_CRYPTO;
 	*whole = (struct wire_bytes){message->hash, len};
 	return ERROR_NONE;
@@ -71,15 +71,12 @@ enum err crypto_message_finish(struct crypto *crypto, struct crypto_message *mes
 enum err crypto_message_once(struct crypto *crypto, struct crypto_message *message,
                              struct wire_bytes data, struct wire_bytes *whole)
 {
-	unsigned int len;
-
 	*whole = data;
 	if (message->digest == DIGEST_NONE)
 		return ERROR_NONE;
-	if (!EVP_Digest(data.data, data.len, message->hash, &len,
-	                crypto_md(crypto, message->digest), NULL))
+	if (!crypto_digest(crypto, message->digest, data, message->hash))
 		return ERROR_CRYPTO;
-	*whole = (struct wire_bytes){message->hash, len};
+	*whole = (struct wire_bytes){message->hash, crypto_digest_len(crypto, message->digest)};
 	return ERROR_NONE;
 }
 

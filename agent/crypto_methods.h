@@ -20,6 +20,7 @@ extern const struct operation_methods crypto_rsa_signature_methods;
 extern const struct operation_methods crypto_rsa_encryption_methods;
 extern const struct operation_methods crypto_ecdsa_methods;
 extern const struct operation_methods crypto_eddsa_methods;
+extern const struct operation_methods crypto_pqc_signature_methods; /* ML-DSA, SLH-DSA */
 
 /* The parameter of GCM and GMAC, its lengths checked. ERROR_MECHANISM_PARAMETER. */
 enum err crypto_gcm_read(const struct wire_mechanism *parameter,

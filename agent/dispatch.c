@@ -44,6 +44,15 @@ static bool names_token(const struct wire_template *template)
 	return wire_template_find(template, CKA_TOKEN, &attribute) && attribute.number;
 }
 
+/* A key whose check takes long. */
+static bool names_slow_key(const struct wire_template *template)
+{
+	struct wire_attribute attribute;
+
+	return wire_template_find(template, CKA_KEY_TYPE, &attribute) &&
+	       attribute.number == CKK_SLH_DSA;
+}
+
 static bool makes_slowly(struct call *call, uint64_t type)
 {
 	const struct mechanism *mechanism =
@@ -64,14 +73,14 @@ static bool slow_TEMPLATE(struct call *call)
 	switch (call->header.opcode) {
 	case WIRE_OPCODE_create_object:
 		return wire_decode_create_object_request(call->body, &create) &&
-		       names_token(&create.attributes);
+		       (names_token(&create.attributes) || names_slow_key(&create.attributes));
 	case WIRE_OPCODE_generate_key:
 		return wire_decode_generate_key_request(call->body, &generate) &&
 		       (names_token(&generate.attributes) ||
 		        makes_slowly(call, generate.mechanism.type));
 	case WIRE_OPCODE_unwrap_key:
 		return wire_decode_unwrap_key_request(call->body, &unwrap) &&
-		       names_token(&unwrap.attributes);
+		       (names_token(&unwrap.attributes) || names_slow_key(&unwrap.attributes));
 	default:
 		return wire_decode_derive_key_request(call->body, &derive) &&
 		       names_token(&derive.attributes);

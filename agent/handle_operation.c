@@ -83,6 +83,11 @@ static enum err check_active(struct call *call, const struct session *session,
 
 	if (!operation)
 		return ERROR_OPERATION_NONE;
+	/* What is slow does not hold up the loop: the call comes again on a worker. */
+	if (operation_mechanism(operation)->slow && !call->on_worker) {
+		call->deferred = true;
+		return ERROR_OPERATION_ACTIVE;
+	}
 	key = operation_key(operation);
 	handle_note_mechanism(call, operation_mechanism(operation)->type,
 	                      operation_mechanism(operation));

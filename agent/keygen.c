@@ -9,11 +9,12 @@
 #include <stdlib.h>
 
 #include "crypto_key.h"
+#include "crypto_pqc.h"
+#include "slots.h"
 
 #define PUBLIC_KEY_INFO_MAX 8192u /* octets of DER; RSA-16384 has 2,086 */
 
-#define SIGNATURE_MAX 512u
-#define SHARED_MAX    66u /* a coordinate of P-521 */
+#define SHARED_MAX 66u /* a coordinate of P-521 */
 
 static enum err check_generate(const struct mechanism *mechanism,
                                const struct wire_mechanism *parameter, uint64_t function)
@@ -45,15 +46,20 @@ static void spoil(uint8_t *signature)
 #endif
 }
 
-/* One signature over a fixed message, made by one half and checked by the other. */
-static bool sign_and_verify(struct crypto *crypto, EVP_PKEY *pkey)
+/* Does the algorithm hash the message itself? */
+static bool hashes_itself(const EVP_PKEY *pkey)
+{
+	uint64_t type = crypto_key_type(pkey);
+
+	return type == CKK_EC_EDWARDS || crypto_pqc_type(type);
+}
+
+static bool sign_into(struct crypto *crypto, EVP_PKEY *pkey, uint8_t *signature, size_t len)
 {
 	static const uint8_t message[] = "pairwise consistency";
-	const char *digest = crypto_key_type(pkey) == CKK_EC_EDWARDS ? NULL : "SHA256";
+	const char *digest = hashes_itself(pkey) ? NULL : "SHA256";
 	EVP_MD_CTX *sign = EVP_MD_CTX_new();
 	EVP_MD_CTX *verify = EVP_MD_CTX_new();
-	uint8_t signature[SIGNATURE_MAX];
-	size_t len = sizeof(signature);
 	bool good;
 
 	good = sign && verify &&
@@ -68,8 +74,40 @@ static bool sign_and_verify(struct crypto *crypto, EVP_PKEY *pkey)
 	       EVP_DigestVerify(verify, signature, len, message, sizeof(message)) == 1;
 	EVP_MD_CTX_free(verify);
 	EVP_MD_CTX_free(sign);
-	wire_wipe(signature, sizeof(signature));
+	return good;
+}
+
+/* One signature over a fixed message, made by one half and checked by the other. */
+static bool sign_and_verify(struct crypto *crypto, EVP_PKEY *pkey)
+{
+	int len = EVP_PKEY_get_size(pkey);
+	uint8_t *signature = len > 0 ? slots_allocate((size_t)len) : NULL;
+	bool good = signature && sign_into(crypto, pkey, signature, (size_t)len);
+
+	slots_release(signature);
 	ERR_clear_error();
+	return good;
+}
+
+/* A secret that one half sends and the other receives. */
+static bool send_and_receive(struct crypto *crypto, EVP_PKEY *pkey)
+{
+	uint8_t sent[CRYPTO_KEM_SECRET_LEN], received[CRYPTO_KEM_SECRET_LEN];
+	struct wire_buffer cipher;
+	bool good;
+
+	wire_buffer_init(&cipher, WIRE_CONTROL_LIMIT, NULL);
+	good = !crypto_kem_encapsulate(crypto, pkey, &cipher, sent);
+	if (good)
+		spoil(sent);
+	good = good &&
+	       !crypto_kem_decapsulate(crypto, pkey, (struct wire_bytes){cipher.data, cipher.len},
+	                               received) &&
+	       wire_secret_equal((struct wire_bytes){sent, sizeof(sent)},
+	                         (struct wire_bytes){received, sizeof(received)});
+	wire_buffer_free(&cipher);
+	wire_wipe(sent, sizeof(sent));
+	wire_wipe(received, sizeof(received));
 	return good;
 }
 
@@ -111,9 +149,14 @@ static bool agree_with_another(struct crypto *crypto, EVP_PKEY *pkey)
 
 bool keygen_halves_agree(struct crypto *crypto, EVP_PKEY *pkey)
 {
-	if (crypto_key_type(pkey) == CKK_EC_MONTGOMERY)
+	switch (crypto_key_type(pkey)) {
+	case CKK_EC_MONTGOMERY:
 		return agree_with_another(crypto, pkey);
-	return sign_and_verify(crypto, pkey);
+	case CKK_ML_KEM:
+		return send_and_receive(crypto, pkey);
+	default:
+		return sign_and_verify(crypto, pkey);
+	}
 }
 
 enum err keygen_pairwise_test(struct crypto *crypto, EVP_PKEY *pkey)

@@ -52,6 +52,17 @@ enum err keygen_derive(struct crypto *crypto, const struct derivation *derivatio
 /* The handle of the second key that the parameter names; false when it names none. */
 bool keygen_other_key(const struct mechanism *mechanism, const struct wire_mechanism *parameter,
                       uint64_t *handle);
+/* The shared secret of ML-KEM into `set`, which has what the template said, and the ciphertext
+ * appended; and back. Errors as for deriving, and ERROR_WRAPPED_KEY_LENGTH. A damaged ciphertext
+ * gives another secret, no error. */
+enum err keygen_encapsulate(struct crypto *crypto, const struct mechanism *mechanism,
+                            const struct wire_mechanism *parameter, struct object *public_key,
+                            struct wire_buffer *cipher, struct attributes *set) MUST_CHECK;
+enum err keygen_decapsulate(struct crypto *crypto, const struct mechanism *mechanism,
+                            const struct wire_mechanism *parameter, struct object *private_key,
+                            struct wire_bytes cipher, struct attributes *set) MUST_CHECK;
+/* Octets of the ciphertext, for length queries; 0 when the key cannot encapsulate. */
+size_t keygen_encapsulated_len(const struct object *public_key);
 /* Does this mechanism derive a data object instead of a key? */
 bool keygen_makes_data(const struct mechanism *mechanism);
 /* True when making a key by this mechanism takes more than about a millisecond (RSA, PBKDF2). */
@@ -109,6 +120,8 @@ extern const struct key_methods keygen_hkdf_data_methods;
 extern const struct key_methods keygen_kbkdf_methods;
 extern const struct key_methods keygen_pbkdf2_methods;
 extern const struct key_methods keygen_rsa_aes_methods;
+extern const struct key_methods keygen_lattice_methods; /* ML-KEM, ML-DSA */
+extern const struct key_methods keygen_slh_dsa_methods;
 
 /* For keygen_*.c. */
 

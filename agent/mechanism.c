@@ -68,6 +68,22 @@
 	    .key = &keygen_secret_methods)
 #define HMAC_GEN(name) SECRET_GEN(CKM_##name##_KEY_GEN, CKK_##name##_HMAC, SECRET_MIN, SECRET_MAX)
 
+/* Sizes are octets of the public key. */
+#define ML_KEM(number, does, ...)                                                                  \
+	ROW(number, CKK_ML_KEM, NO_KEY, 800, 1568, does, .needs = NEEDS_PQC,                       \
+	    .fips_approved = true, __VA_ARGS__)
+#define ML_DSA(number, does, ...)                                                                  \
+	ROW(number, CKK_ML_DSA, NO_KEY, 1312, 2592, does, .needs = NEEDS_PQC,                      \
+	    .fips_approved = true, __VA_ARGS__)
+#define SLH_DSA(number, does, ...)                                                                 \
+	ROW(number, CKK_SLH_DSA, NO_KEY, 32, 64, does, .needs = NEEDS_PQC, .fips_approved = true,  \
+	    __VA_ARGS__)
+#define ML_DSA_SIGN(number, hash)                                                                  \
+	ML_DSA(number, SIGN, .digest = hash, .operation = &crypto_pqc_signature_methods)
+#define SLH_DSA_SIGN(number, hash)                                                                 \
+	SLH_DSA(number, SIGN, .digest = hash, .slow = true,                                        \
+	        .operation = &crypto_pqc_signature_methods)
+
 /* From any secret key: its type says little about it. */
 #define FROM_SECRET(number, approved, methods, ...)                                                \
 	ROW(number, MECHANISM_ANY_SECRET, NO_KEY, SECRET_MIN, SECRET_MAX, CKF_DERIVE,              \
@@ -91,6 +107,34 @@ static const struct mechanism table[] = {
 	RSA_SIGN(CKM_RSA_PKCS_PSS, SIGN, NEEDS_SHA1_SIGNING, DIGEST_NONE),
 	RSA_SIGN(CKM_RSA_PKCS_PSS, SIGN, 0, DIGEST_NONE),
 	RSA_SHA1(CKM_SHA1_RSA_PKCS_PSS),
+	ML_KEM(CKM_ML_KEM_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, .key = &keygen_lattice_methods),
+	ML_KEM(CKM_ML_KEM, CKF_ENCAPSULATE | CKF_DECAPSULATE),
+	ML_DSA(CKM_ML_DSA_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, .key = &keygen_lattice_methods),
+	ML_DSA_SIGN(CKM_ML_DSA, DIGEST_NONE),
+	ML_DSA_SIGN(CKM_HASH_ML_DSA, DIGEST_NONE),
+	ML_DSA_SIGN(CKM_HASH_ML_DSA_SHA224, DIGEST_SHA224),
+	ML_DSA_SIGN(CKM_HASH_ML_DSA_SHA256, DIGEST_SHA256),
+	ML_DSA_SIGN(CKM_HASH_ML_DSA_SHA384, DIGEST_SHA384),
+	ML_DSA_SIGN(CKM_HASH_ML_DSA_SHA512, DIGEST_SHA512),
+	ML_DSA_SIGN(CKM_HASH_ML_DSA_SHA3_224, DIGEST_SHA3_224),
+	ML_DSA_SIGN(CKM_HASH_ML_DSA_SHA3_256, DIGEST_SHA3_256),
+	ML_DSA_SIGN(CKM_HASH_ML_DSA_SHA3_384, DIGEST_SHA3_384),
+	ML_DSA_SIGN(CKM_HASH_ML_DSA_SHA3_512, DIGEST_SHA3_512),
+	ML_DSA_SIGN(CKM_HASH_ML_DSA_SHAKE128, DIGEST_SHAKE128),
+	ML_DSA_SIGN(CKM_HASH_ML_DSA_SHAKE256, DIGEST_SHAKE256),
+	SLH_DSA(CKM_SLH_DSA_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, .key = &keygen_slh_dsa_methods),
+	SLH_DSA_SIGN(CKM_SLH_DSA, DIGEST_NONE),
+	SLH_DSA_SIGN(CKM_HASH_SLH_DSA, DIGEST_NONE),
+	SLH_DSA_SIGN(CKM_HASH_SLH_DSA_SHA224, DIGEST_SHA224),
+	SLH_DSA_SIGN(CKM_HASH_SLH_DSA_SHA256, DIGEST_SHA256),
+	SLH_DSA_SIGN(CKM_HASH_SLH_DSA_SHA384, DIGEST_SHA384),
+	SLH_DSA_SIGN(CKM_HASH_SLH_DSA_SHA512, DIGEST_SHA512),
+	SLH_DSA_SIGN(CKM_HASH_SLH_DSA_SHA3_224, DIGEST_SHA3_224),
+	SLH_DSA_SIGN(CKM_HASH_SLH_DSA_SHA3_256, DIGEST_SHA3_256),
+	SLH_DSA_SIGN(CKM_HASH_SLH_DSA_SHA3_384, DIGEST_SHA3_384),
+	SLH_DSA_SIGN(CKM_HASH_SLH_DSA_SHA3_512, DIGEST_SHA3_512),
+	SLH_DSA_SIGN(CKM_HASH_SLH_DSA_SHAKE128, DIGEST_SHAKE128),
+	SLH_DSA_SIGN(CKM_HASH_SLH_DSA_SHAKE256, DIGEST_SHAKE256),
 	RSA_SIGN(CKM_SHA256_RSA_PKCS, SIGN, 0, DIGEST_SHA256),
 	RSA_SIGN(CKM_SHA384_RSA_PKCS, SIGN, 0, DIGEST_SHA384),
 	RSA_SIGN(CKM_SHA512_RSA_PKCS, SIGN, 0, DIGEST_SHA512),
@@ -230,12 +274,26 @@ static bool has_mac(const struct crypto *crypto, const struct operation_methods 
 	       (methods != &crypto_gmac_methods || crypto->gmac);
 }
 
+static bool has_key_type(const struct crypto *crypto, uint64_t key_type)
+{
+	switch (key_type) {
+	case CKK_ML_KEM:
+		return crypto->has_ml_kem;
+	case CKK_ML_DSA:
+		return crypto->has_ml_dsa;
+	case CKK_SLH_DSA:
+		return crypto->has_slh_dsa;
+	default:
+		return true;
+	}
+}
+
 /* OpenSSL has what the row is made of. */
 static bool available(const struct crypto *crypto, const struct mechanism *row)
 {
 	if (row->digest != DIGEST_NONE && !crypto->digests[row->digest])
 		return false;
-	if (!has_mac(crypto, row->operation))
+	if (!has_mac(crypto, row->operation) || !has_key_type(crypto, row->key_type))
 		return false;
 	return !row->encryption || row->key_type == CKK_RSA || crypto->ciphers[row->cipher][0];
 }
@@ -249,6 +307,8 @@ static bool offered(const struct crypto *crypto, const struct config *config,
 		has |= NEEDS_WEAK_RSA;
 	if (config && config->algorithms.allow_sha1_signing)
 		has |= NEEDS_SHA1_SIGNING;
+	if (!config || config->algorithms.enable_pqc)
+		has |= NEEDS_PQC;
 	if (config && config->algorithms.allow_raw_rsa)
 		has |= NEEDS_RAW_RSA;
 	if (config && config->algorithms.fips_approved_only) {

@@ -24,6 +24,7 @@ enum mechanism_needs {
 	NEEDS_WEAK_RSA = 1u << 0,     /* [algorithms].allow_weak_rsa */
 	NEEDS_SHA1_SIGNING = 1u << 1, /* [algorithms].allow_sha1_signing */
 	NEEDS_RAW_RSA = 1u << 2,      /* [algorithms].allow_raw_rsa */
+	NEEDS_PQC = 1u << 4,          /* [algorithms].enable_pqc, and OpenSSL's */
 	NEEDS_FIPS_OFF = 1u << 3,     /* without [algorithms].fips_approved_only */
 };
 
@@ -40,9 +41,10 @@ struct mechanism {
 	uint32_t max_key;
 	uint32_t needs; /* enum mechanism_needs */
 	bool fips_approved;
-	bool padding;                               /* PKCS#7 padding, ciphers only */
-	enum crypto_digest digest;                  /* hash inside, or DIGEST_NONE */
-	enum crypto_cipher cipher;                  /* meaningful for ciphers only */
+	bool padding;              /* PKCS#7 padding, ciphers only */
+	bool slow;                 /* an operation takes more than about a millisecond */
+	enum crypto_digest digest; /* hash inside, or DIGEST_NONE */
+	enum crypto_cipher cipher; /* meaningful for ciphers only */
 	const struct operation_methods *encryption; /* encrypt, decrypt, wrap, unwrap; or NULL */
 	const struct operation_methods *operation;  /* digest, sign, verify; or NULL */
 	const struct key_methods *key;              /* generate, derive; or NULL */

@@ -24,6 +24,10 @@ const struct rule rule_table[] = {
 #define XTS        RULE_XTS
 #define CHACHA20   RULE_CHACHA20
 #define CIPHERS    RULE_CIPHERS
+#define ML_KEM     RULE_ML_KEM
+#define ML_DSA     RULE_ML_DSA
+#define SLH_DSA    RULE_SLH_DSA
+#define PQC        RULE_PQC
 #define F1         RULE_F1
 #define F2         RULE_F2
 #define F3         RULE_F3
@@ -92,6 +96,9 @@ static const struct {
 	{CKK_HKDF, RULE_GENERIC},
 	{CKK_AES_XTS, RULE_XTS},
 	{CKK_CHACHA20, RULE_CHACHA20},
+	{CKK_ML_KEM, RULE_ML_KEM},
+	{CKK_ML_DSA, RULE_ML_DSA},
+	{CKK_SLH_DSA, RULE_SLH_DSA},
 };
 
 uint16_t rule_key_bit(uint64_t key_type)

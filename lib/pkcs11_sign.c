@@ -4,8 +4,9 @@
  */
 #include "stream.h"
 
-/* No signature of any mechanism comes near; the frame has this much room beside the data. */
-#define SIGNATURE_LIMIT (WIRE_CONTROL_LIMIT / 2)
+/* The longest of any mechanism has 49,856 octets (SLH-DSA-256f); the frame has more than this
+ * beside the data. */
+#define SIGNATURE_LIMIT (WIRE_CONTROL_LIMIT - 8192u)
 
 STREAM_INIT(C_SignInit, sign_init, CKF_SIGN)
 STREAM_THROUGH(C_Sign, sign, CKR_DATA_LEN_RANGE)

@@ -61,7 +61,7 @@ static bool makes_slowly(struct call *call, uint64_t type)
 	return mechanism && keygen_is_slow(mechanism);
 }
 
-/* The template is the last field of all three messages, but they differ before it. A body that does
+/* The template is the last field of all these messages, but they differ before it. A body that does
  * not decode is not slow. */
 static bool slow_TEMPLATE(struct call *call)
 {
@@ -69,6 +69,8 @@ static bool slow_TEMPLATE(struct call *call)
 	struct wire_generate_key_request generate;
 	struct wire_unwrap_key_request unwrap;
 	struct wire_derive_key_request derive;
+	struct wire_encapsulate_key_request encapsulate;
+	struct wire_decapsulate_key_request decapsulate;
 
 	switch (call->header.opcode) {
 	case WIRE_OPCODE_create_object:
@@ -81,6 +83,12 @@ static bool slow_TEMPLATE(struct call *call)
 	case WIRE_OPCODE_unwrap_key:
 		return wire_decode_unwrap_key_request(call->body, &unwrap) &&
 		       (names_token(&unwrap.attributes) || names_slow_key(&unwrap.attributes));
+	case WIRE_OPCODE_encapsulate_key:
+		return wire_decode_encapsulate_key_request(call->body, &encapsulate) &&
+		       names_token(&encapsulate.attributes);
+	case WIRE_OPCODE_decapsulate_key:
+		return wire_decode_decapsulate_key_request(call->body, &decapsulate) &&
+		       names_token(&decapsulate.attributes);
 	default:
 		return wire_decode_derive_key_request(call->body, &derive) &&
 		       names_token(&derive.attributes);

@@ -7,6 +7,7 @@
 #include "config.h"
 #include "drbg.h"
 #include "keygen.h"
+#include "operation.h"
 
 #define SEED_MAX 65536u
 
@@ -192,7 +193,7 @@ enum err handle_wrap_key(struct call *call, const struct wire_wrap_key_request *
 	return err ? err : give_wrapped(call, request, reply);
 }
 
-/* What unwrapping and deriving differ in. */
+/* What unwrapping, deriving and ML-KEM's two halves differ in. */
 struct from_key {
 	enum template_origin origin;
 	uint64_t function;
@@ -200,23 +201,67 @@ struct from_key {
 	enum err missing; /* what a handle of nothing is called */
 };
 
-/* The request of either, without its session. `wrapped` is NULL for deriving. */
+/* Where the ciphertext of an encapsulation goes. */
+struct encapsulation {
+	struct output_request request;
+	uint64_t *output_len;
+	struct wire_bytes *output;
+};
+
+/* The request of any, without its session. `wrapped` is what is unwrapped or decapsulated;
+ * `encapsulation` is NULL for all others. */
 struct from_key_request {
 	const struct wire_mechanism *parameter;
 	uint64_t base;
 	const struct wire_bytes *wrapped;
 	const struct wire_template *template;
+	const struct encapsulation *encapsulation;
 };
 
-static enum err fill_from_key(struct call *call, const struct wire_bytes *wrapped,
-                              const struct derivation *from, struct attributes *set)
+static enum err encapsulate(struct call *call, const struct encapsulation *encapsulation,
+                            const struct derivation *from, struct attributes *set)
+{
+	enum err err = keygen_encapsulate(call->agent->crypto, from->mechanism, from->parameter,
+	                                  from->base, &call->output, set);
+
+	*encapsulation->output = (struct wire_bytes){call->output.data, call->output.len};
+	*encapsulation->output_len = call->output.len;
+	return err;
+}
+
+static enum err fill_from_key(struct call *call, const struct from_key *how,
+                              const struct from_key_request *request, const struct derivation *from,
+                              struct attributes *set)
 {
 	struct crypto *crypto = call->agent->crypto;
 
-	if (wrapped)
-		return keygen_unwrap(crypto, from->mechanism, from->parameter, from->base, *wrapped,
-		                     set);
-	return keygen_derive(crypto, from, set);
+	switch (how->function) {
+	case CKF_UNWRAP:
+		return keygen_unwrap(crypto, from->mechanism, from->parameter, from->base,
+		                     *request->wrapped, set);
+	case CKF_ENCAPSULATE:
+		return encapsulate(call, request->encapsulation, from, set);
+	case CKF_DECAPSULATE:
+		return keygen_decapsulate(crypto, from->mechanism, from->parameter, from->base,
+		                          *request->wrapped, set);
+	default:
+		return keygen_derive(crypto, from, set);
+	}
+}
+
+/* A query and a buffer that is too small make no key. True when the call is over, with *err. */
+static bool measured(struct call *call, const struct encapsulation *encapsulation,
+                     const struct object *key, enum err *err)
+{
+	size_t len = keygen_encapsulated_len(key);
+	bool query = encapsulation->request.query;
+
+	if (!len || (!query && encapsulation->request.capacity >= len))
+		return false;
+	*encapsulation->output_len = len;
+	*err = query ? ERROR_NONE : ERROR_BUFFER_TOO_SMALL;
+	call->unaudited = true;
+	return true;
 }
 
 /* The second key, for a mechanism whose parameter names one: it is derived from, too. */
@@ -255,7 +300,7 @@ static enum err make_from_key(struct call *call, const struct from_key *how,
 	if (!err)
 		err = find_key(call, session, request->base, how->use, mechanism, how->missing,
 		               &base);
-	if (err)
+	if (err || (request->encapsulation && measured(call, request->encapsulation, base, &err)))
 		return err;
 	context = handle_template_context(session, how->origin);
 	context.base = base;
@@ -265,7 +310,7 @@ static enum err make_from_key(struct call *call, const struct from_key *how,
 	err = build(call, session, &context, request->template, &set);
 	if (!err)
 		err = fill_from_key(
-			call, request->wrapped,
+			call, how, request,
 			&(struct derivation){mechanism, request->parameter, base, other}, &set);
 	if (!err)
 		err = template_complete(&context, call->agent->crypto, &set);
@@ -281,7 +326,7 @@ enum err handle_unwrap_key(struct call *call, const struct wire_unwrap_key_reque
 	return make_from_key(
 		call, &unwrapping, request->session,
 		&(struct from_key_request){&request->mechanism, request->unwrapping_key,
-	                                   &request->wrapped_key, &request->attributes},
+	                                   &request->wrapped_key, &request->attributes, NULL},
 		&reply->key);
 }
 
@@ -293,7 +338,36 @@ enum err handle_derive_key(struct call *call, const struct wire_derive_key_reque
 
 	return make_from_key(call, &deriving, request->session,
 	                     &(struct from_key_request){&request->mechanism, request->base_key,
-	                                                NULL, &request->attributes},
+	                                                NULL, &request->attributes, NULL},
+	                     &reply->key);
+}
+
+enum err handle_encapsulate_key(struct call *call,
+                                const struct wire_encapsulate_key_request *request,
+                                struct wire_encapsulate_key_reply *reply)
+{
+	static const struct from_key encapsulating = {ORIGIN_DERIVE, CKF_ENCAPSULATE,
+	                                              POLICY_ENCAPSULATE, ERROR_KEY_HANDLE};
+	const struct encapsulation encapsulation = {
+		{request->query, request->capacity}, &reply->output_len, &reply->output};
+
+	return make_from_key(call, &encapsulating, request->session,
+	                     &(struct from_key_request){&request->mechanism, request->public_key,
+	                                                NULL, &request->attributes, &encapsulation},
+	                     &reply->key);
+}
+
+enum err handle_decapsulate_key(struct call *call,
+                                const struct wire_decapsulate_key_request *request,
+                                struct wire_decapsulate_key_reply *reply)
+{
+	static const struct from_key decapsulating = {ORIGIN_DERIVE, CKF_DECAPSULATE,
+	                                              POLICY_DECAPSULATE, ERROR_KEY_HANDLE};
+
+	return make_from_key(call, &decapsulating, request->session,
+	                     &(struct from_key_request){&request->mechanism, request->private_key,
+	                                                &request->ciphertext, &request->attributes,
+	                                                NULL},
 	                     &reply->key);
 }
 

@@ -48,17 +48,13 @@ enum err handle_operation_key(struct call *call, struct session *session, uint64
 	                      agent->config->algorithms.fips_approved_only);
 }
 
-static enum err start(struct call *call, enum operation_kind kind, uint64_t session_handle,
+static enum err begin(struct call *call, struct session *session, enum operation_kind kind,
                       const struct wire_mechanism *parameter, uint64_t key_handle)
 {
 	const struct mechanism *mechanism;
-	session_auto session = NULL;
 	object_auto key = NULL;
-	enum err err;
+	enum err err = ERROR_NONE;
 
-	session = handle_session(call, session_handle, &err);
-	if (!session)
-		return err;
 	if (session->operations[kind] || session->messages[kind])
 		return ERROR_OPERATION_ACTIVE;
 	mechanism = handle_mechanism(call, parameter, kinds[kind].function);
@@ -71,6 +67,16 @@ static enum err start(struct call *call, enum operation_kind kind, uint64_t sess
 	session->context_login[kind] = false;
 	return operation_start(&session->operations[kind], kind, call->agent->crypto, mechanism,
 	                       parameter, key);
+}
+
+static enum err start(struct call *call, enum operation_kind kind, uint64_t session_handle,
+                      const struct wire_mechanism *parameter, uint64_t key_handle)
+{
+	session_auto session = NULL;
+	enum err err;
+
+	session = handle_session(call, session_handle, &err);
+	return session ? begin(call, session, kind, parameter, key_handle) : err;
 }
 
 /* Is there an active operation of this kind, and may its key be used now? Noted for the audit
@@ -242,7 +248,6 @@ ONCE(sign, OPERATION_SIGN)
 FEED(sign_update, OPERATION_SIGN)
 FINAL(sign_final, OPERATION_SIGN)
 INIT(verify_init, OPERATION_VERIFY)
-FEED(verify_update, OPERATION_VERIFY)
 DUAL(digest_encrypt_update, OPERATION_ENCRYPT, OPERATION_DIGEST)
 DUAL(decrypt_digest_update, OPERATION_DECRYPT, OPERATION_DIGEST)
 DUAL(sign_encrypt_update, OPERATION_ENCRYPT, OPERATION_SIGN)
@@ -273,14 +278,40 @@ enum err handle_digest_key(struct call *call, const struct wire_digest_key_reque
 	return operation_digest_key(&session->operations[OPERATION_DIGEST], key);
 }
 
+/* The session with an active verification that was begun with its signature (v3.2) or without. */
+static struct session *verifying(struct call *call, uint64_t handle, bool expects,
+                                 struct wire_bytes *signature, enum err *err)
+{
+	struct session *session = active(call, OPERATION_VERIFY, handle, err);
+
+	if (session && !*err &&
+	    operation_expected(session->operations[OPERATION_VERIFY], signature) != expects)
+		*err = ERROR_OPERATION_NONE;
+	return session;
+}
+
+static enum err feed_verification(struct call *call, uint64_t handle, bool expects,
+                                  struct wire_bytes data)
+{
+	session_auto session = NULL;
+	struct wire_bytes unused;
+	enum err err;
+
+	session = verifying(call, handle, expects, &unused, &err);
+	if (err)
+		return err;
+	return operation_update(&session->operations[OPERATION_VERIFY], data, NULL, NULL, NULL);
+}
+
 enum err handle_verify(struct call *call, const struct wire_verify_request *request,
                        struct wire_verify_reply *reply)
 {
 	session_auto session = NULL;
+	struct wire_bytes unused;
 	enum err err;
 
 	(void)reply;
-	session = active(call, OPERATION_VERIFY, request->session, &err);
+	session = verifying(call, request->session, false, &unused, &err);
 	if (err)
 		return err;
 	return operation_verify_once(&session->operations[OPERATION_VERIFY], request->data,
@@ -291,11 +322,74 @@ enum err handle_verify_final(struct call *call, const struct wire_verify_final_r
                              struct wire_verify_final_reply *reply)
 {
 	session_auto session = NULL;
+	struct wire_bytes unused;
 	enum err err;
 
 	(void)reply;
-	session = active(call, OPERATION_VERIFY, request->session, &err);
+	session = verifying(call, request->session, false, &unused, &err);
 	if (err)
 		return err;
 	return operation_verify_final(&session->operations[OPERATION_VERIFY], request->signature);
+}
+
+enum err handle_verify_update(struct call *call, const struct wire_verify_update_request *request,
+                              struct wire_verify_update_reply *reply)
+{
+	(void)reply;
+	return feed_verification(call, request->session, false, request->data);
+}
+
+enum err handle_verify_signature_init(struct call *call,
+                                      const struct wire_verify_signature_init_request *request,
+                                      struct wire_verify_signature_init_reply *reply)
+{
+	session_auto session = NULL;
+	enum err err;
+
+	(void)reply;
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	err = begin(call, session, OPERATION_VERIFY, &request->mechanism, request->key);
+	return err ? err
+	           : operation_expect(session->operations[OPERATION_VERIFY], request->signature);
+}
+
+enum err handle_verify_signature(struct call *call,
+                                 const struct wire_verify_signature_request *request,
+                                 struct wire_verify_signature_reply *reply)
+{
+	session_auto session = NULL;
+	struct wire_bytes signature;
+	enum err err;
+
+	(void)reply;
+	session = verifying(call, request->session, true, &signature, &err);
+	if (err)
+		return err;
+	return operation_verify_once(&session->operations[OPERATION_VERIFY], request->data,
+	                             signature);
+}
+
+enum err handle_verify_signature_update(struct call *call,
+                                        const struct wire_verify_signature_update_request *request,
+                                        struct wire_verify_signature_update_reply *reply)
+{
+	(void)reply;
+	return feed_verification(call, request->session, true, request->data);
+}
+
+enum err handle_verify_signature_final(struct call *call,
+                                       const struct wire_verify_signature_final_request *request,
+                                       struct wire_verify_signature_final_reply *reply)
+{
+	session_auto session = NULL;
+	struct wire_bytes signature;
+	enum err err;
+
+	(void)reply;
+	session = verifying(call, request->session, true, &signature, &err);
+	if (err)
+		return err;
+	return operation_verify_final(&session->operations[OPERATION_VERIFY], signature);
 }

@@ -69,6 +69,7 @@ static struct operation *make(enum operation_kind kind, struct crypto *crypto,
 	crypto_message_init(&operation->message,
 	                    kinds[kind].encrypts ? DIGEST_NONE : mechanism->digest);
 	wire_buffer_init(&operation->result, WIRE_DATA_LIMIT, &slots_wire_allocator);
+	wire_buffer_init(&operation->expected, WIRE_CONTROL_LIMIT, NULL);
 	return operation;
 }
 
@@ -129,6 +130,7 @@ void operation_free(struct operation *operation)
 		operation->methods->stop(operation);
 	crypto_message_clear(&operation->message);
 	wire_buffer_free(&operation->result);
+	wire_buffer_free(&operation->expected);
 	object_put(operation->key);
 	slots_release(operation);
 }
@@ -409,6 +411,19 @@ enum err operation_verify_final(struct operation **operation, struct wire_bytes 
 	if (!*operation)
 		return ERROR_OPERATION_NONE;
 	return settle(operation, verify(*operation, STEP_FINAL, nothing, signature), true);
+}
+
+enum err operation_expect(struct operation *operation, struct wire_bytes signature)
+{
+	wire_put_raw(&operation->expected, signature.data, signature.len);
+	operation->expects = true;
+	return operation->expected.failed ? ERROR_MEMORY : ERROR_NONE;
+}
+
+bool operation_expected(const struct operation *operation, struct wire_bytes *signature)
+{
+	*signature = (struct wire_bytes){operation->expected.data, operation->expected.len};
+	return operation->expects;
 }
 
 /* The digest of a short secret betrays it, so only keys that could be read anyway are digested. */

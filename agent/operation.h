@@ -74,6 +74,10 @@ enum err operation_verify_once(struct operation **operation, struct wire_bytes d
                                struct wire_bytes signature) MUST_CHECK;
 enum err operation_verify_final(struct operation **operation,
                                 struct wire_bytes signature) MUST_CHECK;
+/* C_VerifySignatureInit: the signature comes before the data. */
+enum err operation_expect(struct operation *operation, struct wire_bytes signature) MUST_CHECK;
+/* What it brought; false for an operation of C_VerifyInit. */
+bool operation_expected(const struct operation *operation, struct wire_bytes *signature);
 /* C_DigestKey: feeds a secret key's value. */
 enum err operation_digest_key(struct operation **operation, const struct object *key) MUST_CHECK;
 
@@ -119,6 +123,8 @@ struct operation {
 	struct object *key;
 	struct crypto_message message; /* what a gathering family has been given */
 	struct wire_buffer result;
+	struct wire_buffer expected; /* the signature that Init brought (v3.2) */
+	bool expects;
 	void *state;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The function lists of PKCS#11 v2.40 and v3.0, and the three calls that give them out, which work
- * before C_Initialize and whatever state the library is in (v3.0 §5.4).
+ * The function lists of PKCS#11 v2.40, v3.0 and v3.2, and the three calls that give them out, which
+ * work before C_Initialize and whatever state the library is in (v3.0 §5.4).
  */
 #include <string.h>
 
@@ -45,15 +45,19 @@
 
 #define V3_MEMBER(name, arguments) .name = name,
 
-/* Both begin with version 2.40's functions; only the number tells them apart. */
+/* All begin with version 2.40's functions; only the number tells them apart. */
 static const CK_FUNCTION_LIST function_list = {.version = {2, 40}, V2_FUNCTIONS};
 static const struct cryptoki_3_0 function_list_3_0 = {.v2 = {.version = {3, 0}, V2_FUNCTIONS},
                                                       CRYPTOKI_3_0_FUNCTIONS(V3_MEMBER)};
+static const struct cryptoki_3_2 function_list_3_2 = {
+	.v3 = {.v2 = {.version = {3, 2}, V2_FUNCTIONS}, CRYPTOKI_3_0_FUNCTIONS(V3_MEMBER)},
+	CRYPTOKI_3_2_FUNCTIONS(V3_MEMBER)};
 
 /* The default first. After a fork the child sees a library that is not initialised, and may
  * initialise it: that is what fork-safe means. */
 static const CK_INTERFACE interfaces[] = {
 	{(CK_CHAR *)INTERFACE_NAME, (void *)(uintptr_t)&function_list_3_0, CKF_INTERFACE_FORK_SAFE},
+	{(CK_CHAR *)INTERFACE_NAME, (void *)(uintptr_t)&function_list_3_2, CKF_INTERFACE_FORK_SAFE},
 	{(CK_CHAR *)INTERFACE_NAME, (void *)(uintptr_t)&function_list, CKF_INTERFACE_FORK_SAFE},
 };
 

@@ -4,6 +4,7 @@
  */
 #include "host_template.h"
 #include "stream.h"
+#include "wire/cryptoki_3.h"
 
 /* The mechanism and the one template that most of these have. */
 static CK_RV encode(struct connection *connection, const CK_MECHANISM *mechanism,
@@ -141,6 +142,65 @@ EXPORT CK_RV C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
 	            &request.attributes);
 	if (!rv)
 		rv = request_derive_key(connection, &request, &reply);
+	if (!rv)
+		*key = (CK_OBJECT_HANDLE)reply.key;
+	return rv;
+}
+
+EXPORT CK_RV C_EncapsulateKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+                              CK_OBJECT_HANDLE public_key, CK_ATTRIBUTE *attributes, CK_ULONG count,
+                              CK_BYTE *ciphertext, CK_ULONG *ciphertext_len, CK_OBJECT_HANDLE *key)
+{
+	struct wire_encapsulate_key_request request = {
+		.session = session,
+		.public_key = public_key,
+		.query = !ciphertext,
+	};
+	struct wire_encapsulate_key_reply reply = {0};
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	if (!connection)
+		return rv;
+	if (!ciphertext_len || (ciphertext && !key))
+		return CKR_ARGUMENTS_BAD;
+	request.capacity = ciphertext ? *ciphertext_len : 0;
+	rv = encode(connection, mechanism, attributes, count, &request.mechanism,
+	            &request.attributes);
+	if (rv)
+		return rv;
+	rv = request_encapsulate_key(connection, &request, &reply);
+	rv = stream_finish(connection, rv, reply.output_len, reply.output, ciphertext,
+	                   ciphertext_len);
+	if (!rv && ciphertext)
+		*key = (CK_OBJECT_HANDLE)reply.key;
+	return rv;
+}
+
+EXPORT CK_RV C_DecapsulateKey(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+                              CK_OBJECT_HANDLE private_key, CK_ATTRIBUTE *attributes,
+                              CK_ULONG count, CK_BYTE *ciphertext, CK_ULONG ciphertext_len,
+                              CK_OBJECT_HANDLE *key)
+{
+	struct wire_decapsulate_key_request request = {
+		.session = session,
+		.private_key = private_key,
+		.ciphertext = {ciphertext, ciphertext_len},
+	};
+	struct wire_decapsulate_key_reply reply;
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	if (!connection)
+		return rv;
+	if (!key || (!ciphertext && ciphertext_len))
+		return CKR_ARGUMENTS_BAD;
+	if (ciphertext_len > WIRE_CONTROL_LIMIT / 2)
+		return CKR_WRAPPED_KEY_LEN_RANGE;
+	rv = encode(connection, mechanism, attributes, count, &request.mechanism,
+	            &request.attributes);
+	if (!rv)
+		rv = request_decapsulate_key(connection, &request, &reply);
 	if (!rv)
 		*key = (CK_OBJECT_HANDLE)reply.key;
 	return rv;

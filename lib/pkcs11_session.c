@@ -117,6 +117,22 @@ EXPORT CK_RV C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags)
 	return connection ? request_session_cancel(connection, &request, NULL) : rv;
 }
 
+/* No validation of the token is claimed, so no operation can be within one (v3.2). */
+EXPORT CK_RV C_GetSessionValidationFlags(CK_SESSION_HANDLE session, CK_ULONG type, CK_FLAGS *flags)
+{
+	CK_SESSION_INFO info;
+	CK_RV rv = instance_check_agent();
+
+	if (rv)
+		return rv;
+	if (!flags || type != CKS_LAST_VALIDATION_OK)
+		return CKR_ARGUMENTS_BAD;
+	rv = C_GetSessionInfo(session, &info);
+	if (!rv)
+		*flags = 0;
+	return rv;
+}
+
 EXPORT CK_RV C_Logout(CK_SESSION_HANDLE session)
 {
 	struct wire_logout_request request = {.session = session};

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * C_Sign* and C_Verify*, without the recovering kinds (pkcs11_unsupported.c).
+ * C_Sign*, C_Verify* and C_VerifySignature* (v3.2), without the recovering kinds
+ * (pkcs11_unsupported.c).
  */
 #include "stream.h"
+#include "wire/cryptoki_3.h"
 
 /* The longest of any mechanism has 49,856 octets (SLH-DSA-256f); the frame has more than this
  * beside the data. */
@@ -55,4 +57,38 @@ EXPORT CK_RV C_VerifyFinal(CK_SESSION_HANDLE session, CK_BYTE *signature, CK_ULO
 		return rv;
 	rv = check_signature(signature, signature_len);
 	return rv ? rv : request_verify_final(connection, &request, NULL);
+}
+
+EXPORT CK_RV C_VerifySignatureInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+                                   CK_OBJECT_HANDLE key, CK_BYTE *signature, CK_ULONG signature_len)
+{
+	struct wire_verify_signature_init_request request = {
+		.session = session,
+		.key = key,
+		.signature = {signature, signature_len},
+	};
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	if (!connection)
+		return rv;
+	if (!mechanism)
+		return stream_cancel(connection, session, CKF_VERIFY);
+	rv = check_signature(signature, signature_len);
+	if (!rv)
+		rv = host_parameter_encode(mechanism, &connection->scratch[SCRATCH_MECHANISM],
+		                           &request.mechanism);
+	return rv ? rv : request_verify_signature_init(connection, &request, NULL);
+}
+
+STREAM_FEED(C_VerifySignature, verify_signature, CKR_DATA_LEN_RANGE)
+STREAM_FEED(C_VerifySignatureUpdate, verify_signature_update, CKR_DATA_LEN_RANGE)
+
+EXPORT CK_RV C_VerifySignatureFinal(CK_SESSION_HANDLE session)
+{
+	struct wire_verify_signature_final_request request = {.session = session};
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	return connection ? request_verify_signature_final(connection, &request, NULL) : rv;
 }

@@ -5,6 +5,7 @@
  * say CKR_FUNCTION_NOT_SUPPORTED. One that gets a message leaves this file.
  */
 #include "instance.h"
+#include "wire/cryptoki_3.h"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
@@ -30,3 +31,12 @@ UNSUPPORTED(C_SignRecover, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
 UNSUPPORTED(C_VerifyRecoverInit, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 UNSUPPORTED(C_VerifyRecover, CK_BYTE *signature, CK_ULONG signature_len, CK_BYTE *data,
             CK_ULONG *data_len)
+UNSUPPORTED(C_AsyncComplete, CK_UTF8CHAR *function, void *result)
+UNSUPPORTED(C_AsyncGetID, CK_UTF8CHAR *function, CK_ULONG *id)
+UNSUPPORTED(C_AsyncJoin, CK_UTF8CHAR *function, CK_ULONG id, CK_BYTE *data, CK_ULONG data_len)
+UNSUPPORTED(C_WrapKeyAuthenticated, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE wrapping_key,
+            CK_OBJECT_HANDLE key, CK_BYTE *aad, CK_ULONG aad_len, CK_BYTE *wrapped,
+            CK_ULONG *wrapped_len)
+UNSUPPORTED(C_UnwrapKeyAuthenticated, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE unwrapping_key,
+            CK_BYTE *wrapped, CK_ULONG wrapped_len, CK_ATTRIBUTE *attributes, CK_ULONG count,
+            CK_BYTE *aad, CK_ULONG aad_len, CK_OBJECT_HANDLE *key)

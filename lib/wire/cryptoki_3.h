@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The interfaces of PKCS#11 v3.0, which p11-kit's header (version 2.40) does not have: the
- * functions, in the order of the function list (v3.0 §3.6, pkcs11f.h), their types and the flags
- * that only they take.
+ * The interfaces of PKCS#11 v3.0 and v3.2, which p11-kit's header (version 2.40) does not have: the
+ * functions, in the order of the function list (pkcs11f.h of v3.2), their types and the flags that
+ * only they take.
  */
 #ifndef WIRE_CRYPTOKI_3_H
 #define WIRE_CRYPTOKI_3_H
@@ -120,15 +120,59 @@ typedef struct ck_salsa20_chacha20_poly1305_msg_params {
 	          CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature, CK_ULONG signature_len))   \
 	FUNCTION(C_MessageVerifyFinal, (CK_SESSION_HANDLE session))
 
+#define CRYPTOKI_3_2_FUNCTIONS(FUNCTION)                                                           \
+	FUNCTION(C_EncapsulateKey,                                                                 \
+	         (CK_SESSION_HANDLE session, CK_MECHANISM * mechanism,                             \
+	          CK_OBJECT_HANDLE public_key, CK_ATTRIBUTE * attributes, CK_ULONG count,          \
+	          CK_BYTE * ciphertext, CK_ULONG * ciphertext_len, CK_OBJECT_HANDLE * key))        \
+	FUNCTION(C_DecapsulateKey,                                                                 \
+	         (CK_SESSION_HANDLE session, CK_MECHANISM * mechanism,                             \
+	          CK_OBJECT_HANDLE private_key, CK_ATTRIBUTE * attributes, CK_ULONG count,         \
+	          CK_BYTE * ciphertext, CK_ULONG ciphertext_len, CK_OBJECT_HANDLE * key))          \
+	FUNCTION(C_VerifySignatureInit,                                                            \
+	         (CK_SESSION_HANDLE session, CK_MECHANISM * mechanism, CK_OBJECT_HANDLE key,       \
+	          CK_BYTE * signature, CK_ULONG signature_len))                                    \
+	FUNCTION(C_VerifySignature,                                                                \
+	         (CK_SESSION_HANDLE session, CK_BYTE * data, CK_ULONG data_len))                   \
+	FUNCTION(C_VerifySignatureUpdate,                                                          \
+	         (CK_SESSION_HANDLE session, CK_BYTE * part, CK_ULONG part_len))                   \
+	FUNCTION(C_VerifySignatureFinal, (CK_SESSION_HANDLE session))                              \
+	FUNCTION(C_GetSessionValidationFlags,                                                      \
+	         (CK_SESSION_HANDLE session, CK_ULONG type, CK_FLAGS * flags))                     \
+	FUNCTION(C_AsyncComplete,                                                                  \
+	         (CK_SESSION_HANDLE session, CK_UTF8CHAR * function, void *result))                \
+	FUNCTION(C_AsyncGetID, (CK_SESSION_HANDLE session, CK_UTF8CHAR * function, CK_ULONG * id)) \
+	FUNCTION(C_AsyncJoin, (CK_SESSION_HANDLE session, CK_UTF8CHAR * function, CK_ULONG id,     \
+	                       CK_BYTE * data, CK_ULONG data_len))                                 \
+	FUNCTION(C_WrapKeyAuthenticated,                                                           \
+	         (CK_SESSION_HANDLE session, CK_MECHANISM * mechanism,                             \
+	          CK_OBJECT_HANDLE wrapping_key, CK_OBJECT_HANDLE key, CK_BYTE * aad,              \
+	          CK_ULONG aad_len, CK_BYTE * wrapped, CK_ULONG * wrapped_len))                    \
+	FUNCTION(C_UnwrapKeyAuthenticated,                                                         \
+	         (CK_SESSION_HANDLE session, CK_MECHANISM * mechanism,                             \
+	          CK_OBJECT_HANDLE unwrapping_key, CK_BYTE * wrapped, CK_ULONG wrapped_len,        \
+	          CK_ATTRIBUTE * attributes, CK_ULONG count, CK_BYTE * aad, CK_ULONG aad_len,      \
+	          CK_OBJECT_HANDLE * key))
+
 #define CRYPTOKI_DECLARE(name, arguments) CK_RV name arguments;
 #define CRYPTOKI_MEMBER(name, arguments)  CK_RV(*name) arguments;
 
 CRYPTOKI_3_0_FUNCTIONS(CRYPTOKI_DECLARE)
+CRYPTOKI_3_2_FUNCTIONS(CRYPTOKI_DECLARE)
 
-/* The list of v3.0 begins with that of v2.40. */
+/* The list of v3.0 begins with that of v2.40, that of v3.2 with that of v3.0. */
 struct cryptoki_3_0 {
 	CK_FUNCTION_LIST v2;
 	CRYPTOKI_3_0_FUNCTIONS(CRYPTOKI_MEMBER)
 };
+
+struct cryptoki_3_2 {
+	struct cryptoki_3_0 v3;
+	CRYPTOKI_3_2_FUNCTIONS(CRYPTOKI_MEMBER)
+};
+
+#ifndef CKS_LAST_VALIDATION_OK
+#define CKS_LAST_VALIDATION_OK 0x00000001UL /* C_GetSessionValidationFlags */
+#endif
 
 #endif

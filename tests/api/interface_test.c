@@ -38,18 +38,18 @@ TEST(interfaces)
 	EXPECT_EQ(p->v2.version.minor, 0);
 	GIVES(p->C_GetInterfaceList(NULL, NULL), CKR_ARGUMENTS_BAD);
 	OK(p->C_GetInterfaceList(NULL, &count));
-	ASSERT_EQ(count, 2);
-	count = 1;
+	ASSERT_EQ(count, 3);
+	count = 2;
 	GIVES(p->C_GetInterfaceList(list, &count), CKR_BUFFER_TOO_SMALL);
-	EXPECT_EQ(count, 2);
+	EXPECT_EQ(count, 3);
 	count = COUNT(list);
 	OK(p->C_GetInterfaceList(list, &count));
-	ASSERT_EQ(count, 2);
+	ASSERT_EQ(count, 3);
 	for (CK_ULONG i = 0; i < count; i++) {
 		EXPECT_STREQ((char *)list[i].pInterfaceName, "PKCS 11");
 		EXPECT_EQ(list[i].flags, CKF_INTERFACE_FORK_SAFE);
 	}
-	/* The default is the newest. */
+	/* The default is v3.0, which all clients know. */
 	OK(p->C_GetInterface(NULL, NULL, &found, 0));
 	EXPECT_EQ(found->pFunctionList, (void *)p);
 	OK(p->C_GetInterface((CK_UTF8CHAR *)"PKCS 11", NULL, &found, CKF_INTERFACE_FORK_SAFE));
@@ -79,6 +79,47 @@ TEST(lists_are_whole)
 		EXPECT_NOT_NULL(members[i]);
 	EXPECT_MEMEQ(&p->v2.C_Initialize, &p11->C_Initialize,
 	             sizeof(*p11) - offsetof(CK_FUNCTION_LIST, C_Initialize));
+}
+
+static struct cryptoki_3_2 *v3_2(void)
+{
+	CK_VERSION version = {3, 2};
+	CK_INTERFACE *found = NULL;
+
+	OK(v3()->C_GetInterface(NULL, &version, &found, 0));
+	return found->pFunctionList;
+}
+
+TEST(list_of_3_2)
+{
+	struct cryptoki_3_2 *p;
+	void **members;
+
+	api_user();
+	p = v3_2();
+	EXPECT_EQ(p->v3.v2.version.minor, 2);
+	EXPECT_MEMEQ(&p->v3.v2.C_Initialize, &v3()->v2.C_Initialize,
+	             sizeof(struct cryptoki_3_0) - offsetof(CK_FUNCTION_LIST, C_Initialize));
+	members = (void **)&p->C_EncapsulateKey;
+	for (size_t i = 0; i < 12; i++)
+		EXPECT_NOT_NULL(members[i]);
+}
+
+TEST(what_3_2_has_and_we_have_not)
+{
+	CK_SESSION_HANDLE session = api_user();
+	struct cryptoki_3_2 *p = v3_2();
+	CK_FLAGS flags = 7;
+	CK_ULONG id;
+
+	GIVES(p->C_AsyncComplete(session, (CK_UTF8CHAR *)"C_Sign", NULL),
+	      CKR_FUNCTION_NOT_SUPPORTED);
+	GIVES(p->C_AsyncGetID(session, (CK_UTF8CHAR *)"C_Sign", &id), CKR_FUNCTION_NOT_SUPPORTED);
+	OK(p->C_GetSessionValidationFlags(session, CKS_LAST_VALIDATION_OK, &flags));
+	EXPECT_EQ(flags, 0);
+	GIVES(p->C_GetSessionValidationFlags(session, 99, &flags), CKR_ARGUMENTS_BAD);
+	GIVES(p->C_GetSessionValidationFlags(session + 1000, CKS_LAST_VALIDATION_OK, &flags),
+	      CKR_SESSION_HANDLE_INVALID);
 }
 
 TEST(login_user)
@@ -260,6 +301,43 @@ TEST(signature_and_cipher_together)
 		OK(p11->C_DecryptFinal(session, NULL, &len));
 		OK(p11->C_DecryptFinal(session, plain, &len));
 	}
+}
+
+/* The signature comes first, and is not asked for again. */
+TEST(signature_before_data)
+{
+	CK_SESSION_HANDLE session = api_user();
+	CK_OBJECT_HANDLE key = secret_key(session, CKK_GENERIC_SECRET);
+	CK_MECHANISM hmac = {CKM_SHA256_HMAC, NULL, 0};
+	struct cryptoki_3_2 *p = v3_2();
+	CK_BYTE data[80] = {8}, mac[32];
+	CK_ULONG len = sizeof(mac);
+
+	OK(p11->C_SignInit(session, &hmac, key));
+	OK(p11->C_Sign(session, data, sizeof(data), mac, &len));
+	GIVES(p->C_VerifySignature(session, data, sizeof(data)), CKR_OPERATION_NOT_INITIALIZED);
+	for (CK_RV wanted = CKR_OK;; wanted = CKR_SIGNATURE_INVALID) {
+		OK(p->C_VerifySignatureInit(session, &hmac, key, mac, len));
+		GIVES(p->C_VerifySignature(session, data, sizeof(data)), wanted);
+		OK(p->C_VerifySignatureInit(session, &hmac, key, mac, len));
+		OK(p->C_VerifySignatureUpdate(session, data, 30));
+		OK(p->C_VerifySignatureUpdate(session, data + 30, 50));
+		GIVES(p->C_VerifySignatureFinal(session), wanted);
+		if (wanted)
+			break;
+		mac[31] ^= 1;
+	}
+	/* The calls of one way are not those of the other. */
+	OK(p->C_VerifySignatureInit(session, &hmac, key, mac, len));
+	GIVES(p->C_VerifySignatureInit(session, &hmac, key, mac, len), CKR_OPERATION_ACTIVE);
+	GIVES(p11->C_VerifyInit(session, &hmac, key), CKR_OPERATION_ACTIVE);
+	GIVES(p11->C_VerifyUpdate(session, data, 1), CKR_OPERATION_NOT_INITIALIZED);
+	GIVES(p11->C_Verify(session, data, 1, mac, len), CKR_OPERATION_NOT_INITIALIZED);
+	OK(p->C_VerifySignatureInit(session, NULL, 0, NULL, 0));
+	OK(p11->C_VerifyInit(session, &hmac, key));
+	GIVES(p->C_VerifySignature(session, data, 1), CKR_OPERATION_NOT_INITIALIZED);
+	GIVES(p->C_VerifySignatureFinal(session), CKR_OPERATION_NOT_INITIALIZED);
+	GIVES(p->C_VerifySignatureInit(session, &hmac, key, NULL, 0), CKR_ARGUMENTS_BAD);
 }
 
 HARNESS_MAIN

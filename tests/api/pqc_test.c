@@ -5,6 +5,7 @@
  * round. Known answers are for tests/unit.
  */
 #include "api.h"
+#include "wire/cryptoki_3.h"
 
 #define MESSAGE       "a message of no importance"
 #define SIGNATURE_MAX 50000u
@@ -237,6 +238,81 @@ TEST(secrets_of_the_key)
 	ASSERT_EQ(info.flags, CKF_ENCAPSULATE | CKF_DECAPSULATE);
 	ASSERT_EQ(info.ulMinKeySize, 800);
 	ASSERT_EQ(info.ulMaxKeySize, 1568);
+}
+
+static void value_of(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key, CK_BYTE value[32])
+{
+	CK_ATTRIBUTE attribute = {CKA_VALUE, value, 32};
+
+	OK(p11->C_GetAttributeValue(session, key, &attribute, 1));
+	ASSERT_EQ(attribute.ulValueLen, 32);
+}
+
+static struct cryptoki_3_2 *v3_2(void)
+{
+	CK_RV (*get)(CK_UTF8CHAR *, CK_VERSION *, CK_INTERFACE **, CK_FLAGS);
+	CK_VERSION version = {3, 2};
+	CK_INTERFACE *found = NULL;
+
+	*(void **)&get = dlsym(api_library, "C_GetInterface");
+	ASSERT_NOT_NULL(get);
+	OK(get(NULL, &version, &found, 0));
+	return found->pFunctionList;
+}
+
+/* Both halves have the same secret; a ciphertext that was changed gives another. */
+TEST(encapsulated_secrets)
+{
+	static const CK_ULONG sets[] = {CKP_ML_KEM_512, CKP_ML_KEM_768, CKP_ML_KEM_1024};
+	static const CK_ULONG lens[] = {768, 1088, 1568};
+	CK_MECHANISM mechanism = {CKM_ML_KEM, NULL, 0};
+	CK_SESSION_HANDLE session = user();
+	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+	CK_KEY_TYPE type = CKK_GENERIC_SECRET;
+	CK_BBOOL off = CK_FALSE;
+	CK_ULONG value_len = 32;
+	CK_ATTRIBUTE template[] = {ATTRIBUTE(CKA_CLASS, class), ATTRIBUTE(CKA_KEY_TYPE, type),
+	                           ATTRIBUTE(CKA_SENSITIVE, off), ATTRIBUTE(CKA_EXTRACTABLE, yes),
+	                           ATTRIBUTE(CKA_VALUE_LEN, value_len)};
+	CK_BYTE ciphertext[1568], ours[32], theirs[32];
+	struct cryptoki_3_2 *p = v3_2();
+
+	for (size_t i = 0; i < COUNT(sets); i++) {
+		CK_OBJECT_HANDLE keys[2], secret = 0, other = 0;
+		CK_ULONG len = 0;
+
+		OK(make_pair(session, CKM_ML_KEM_KEY_PAIR_GEN, sets[i], false, keys));
+		OK(p->C_EncapsulateKey(session, &mechanism, keys[0], template, COUNT(template),
+		                       NULL, &len, NULL));
+		ASSERT_EQ(len, lens[i]);
+		len--;
+		GIVES(p->C_EncapsulateKey(session, &mechanism, keys[0], template, COUNT(template),
+		                          ciphertext, &len, &secret),
+		      CKR_BUFFER_TOO_SMALL);
+		ASSERT_EQ(len, lens[i]);
+		OK(p->C_EncapsulateKey(session, &mechanism, keys[0], template, COUNT(template),
+		                       ciphertext, &len, &secret));
+		OK(p->C_DecapsulateKey(session, &mechanism, keys[1], template, COUNT(template),
+		                       ciphertext, len, &other));
+		value_of(session, secret, ours);
+		value_of(session, other, theirs);
+		EXPECT_MEMEQ(ours, theirs, 32);
+		ciphertext[5] ^= 1;
+		OK(p->C_DecapsulateKey(session, &mechanism, keys[1], template, COUNT(template),
+		                       ciphertext, len, &other));
+		value_of(session, other, theirs);
+		EXPECT_TRUE(memcmp(ours, theirs, 32) != 0);
+		GIVES(p->C_DecapsulateKey(session, &mechanism, keys[1], template, COUNT(template),
+		                          ciphertext, len - 1, &other),
+		      CKR_WRAPPED_KEY_LEN_RANGE);
+		/* Each half for its half. */
+		GIVES(p->C_EncapsulateKey(session, &mechanism, keys[1], template, COUNT(template),
+		                          ciphertext, &len, &secret),
+		      CKR_KEY_FUNCTION_NOT_PERMITTED);
+		GIVES(p->C_DecapsulateKey(session, &mechanism, keys[0], template, COUNT(template),
+		                          ciphertext, len, &other),
+		      CKR_KEY_FUNCTION_NOT_PERMITTED);
+	}
 }
 
 /* As PKCS#8 under an AES key, and back. */

@@ -37,6 +37,8 @@ enum object_usage {
 	USAGE_WRAP_WITH_TRUSTED = 1u << 13,
 	USAGE_TRUSTED = 1u << 14,
 	USAGE_COMPROMISED = 1u << 15, /* set by the operator: no use at all */
+	USAGE_ENCAPSULATE = 1u << 16,
+	USAGE_DECAPSULATE = 1u << 17,
 };
 
 struct object {

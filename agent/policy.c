@@ -13,10 +13,15 @@ static const struct {
 	uint32_t usage;
 	bool after_end;
 } uses[POLICY_USES] = {
-	[POLICY_ENCRYPT] = {USAGE_ENCRYPT, false}, [POLICY_DECRYPT] = {USAGE_DECRYPT, true},
-	[POLICY_SIGN] = {USAGE_SIGN, false},       [POLICY_VERIFY] = {USAGE_VERIFY, true},
-	[POLICY_WRAP] = {USAGE_WRAP, false},       [POLICY_UNWRAP] = {USAGE_UNWRAP, true},
+	[POLICY_ENCRYPT] = {USAGE_ENCRYPT, false},
+	[POLICY_DECRYPT] = {USAGE_DECRYPT, true},
+	[POLICY_SIGN] = {USAGE_SIGN, false},
+	[POLICY_VERIFY] = {USAGE_VERIFY, true},
+	[POLICY_WRAP] = {USAGE_WRAP, false},
+	[POLICY_UNWRAP] = {USAGE_UNWRAP, true},
 	[POLICY_DERIVE] = {USAGE_DERIVE, false},
+	[POLICY_ENCAPSULATE] = {USAGE_ENCAPSULATE, false},
+	[POLICY_DECAPSULATE] = {USAGE_DECAPSULATE, true},
 };
 
 /* Eight digits compare as text. */

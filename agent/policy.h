@@ -26,8 +26,8 @@ enum policy_use {
 
 /*
  * Usage flag, CKA_ALLOWED_MECHANISMS, SP 800-57 state by date (before CKA_START_DATE nothing; after
- * CKA_END_DATE only verify, decrypt, unwrap; compromised nothing), and with fips_only the
- * mechanism's approval. `today` is YYYYMMDD.
+ * CKA_END_DATE only verify, decrypt, unwrap, decapsulate; compromised nothing), and with fips_only
+ * the approval of mechanism and key. `today` is YYYYMMDD.
  */
 enum err policy_use_key(const struct object *key, enum policy_use use,
                         const struct mechanism *mechanism, const char today[8],

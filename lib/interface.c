@@ -56,9 +56,9 @@ static const struct cryptoki_3_2 function_list_3_2 = {
 /* The default first. After a fork the child sees a library that is not initialised, and may
  * initialise it: that is what fork-safe means. */
 static const CK_INTERFACE interfaces[] = {
-	{(CK_CHAR *)INTERFACE_NAME, (void *)(uintptr_t)&function_list_3_0, CKF_INTERFACE_FORK_SAFE},
-	{(CK_CHAR *)INTERFACE_NAME, (void *)(uintptr_t)&function_list_3_2, CKF_INTERFACE_FORK_SAFE},
-	{(CK_CHAR *)INTERFACE_NAME, (void *)(uintptr_t)&function_list, CKF_INTERFACE_FORK_SAFE},
+	{(void *)INTERFACE_NAME, (void *)(uintptr_t)&function_list_3_0, CKF_INTERFACE_FORK_SAFE},
+	{(void *)INTERFACE_NAME, (void *)(uintptr_t)&function_list_3_2, CKF_INTERFACE_FORK_SAFE},
+	{(void *)INTERFACE_NAME, (void *)(uintptr_t)&function_list, CKF_INTERFACE_FORK_SAFE},
 };
 
 #define INTERFACES (sizeof(interfaces) / sizeof(interfaces[0]))

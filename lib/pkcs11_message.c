@@ -42,8 +42,7 @@ static bool take_ccm(const CK_CCM_MESSAGE_PARAMS *given, struct parameter *out)
 	return true;
 }
 
-static bool take_poly1305(const CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS *given,
-                          struct parameter *out)
+static bool take_poly1305(const CRYPTOKI_POLY1305_MSG_PARAMS *given, struct parameter *out)
 {
 	*out = (struct parameter){
 		.iv = given->pNonce,
@@ -59,7 +58,7 @@ static bool take(const void *parameter, CK_ULONG len, struct parameter *out)
 	union {
 		CK_GCM_MESSAGE_PARAMS gcm;
 		CK_CCM_MESSAGE_PARAMS ccm;
-		CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS poly1305;
+		CRYPTOKI_POLY1305_MSG_PARAMS poly1305;
 	} given;
 
 	if (!parameter || len > sizeof(given))

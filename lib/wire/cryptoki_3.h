@@ -29,7 +29,8 @@ typedef struct ck_interface {
 #define CKF_END_OF_MESSAGE  0x00000001UL
 #endif
 
-/* Who makes an IV (v3.0 §2.13.4), and the parameters of one message. */
+/* Who makes an IV (v3.0 §2.13.4), and the parameters of one message. Without tags, and the last one
+ * (CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS) under another name: p11-kit 0.25 has some of them. */
 #ifndef CKG_NO_GENERATE
 #define CKG_NO_GENERATE          0x00000000UL
 #define CKG_GENERATE             0x00000001UL
@@ -38,7 +39,7 @@ typedef struct ck_interface {
 #define CKG_GENERATE_COUNTER_XOR 0x00000004UL
 typedef CK_ULONG CK_GENERATOR_FUNCTION;
 
-typedef struct ck_gcm_message_params {
+typedef struct {
 	CK_BYTE *pIv;
 	CK_ULONG ulIvLen;
 	CK_ULONG ulIvFixedBits;
@@ -47,7 +48,7 @@ typedef struct ck_gcm_message_params {
 	CK_ULONG ulTagBits;
 } CK_GCM_MESSAGE_PARAMS;
 
-typedef struct ck_ccm_message_params {
+typedef struct {
 	CK_ULONG ulDataLen;
 	CK_BYTE *pNonce;
 	CK_ULONG ulNonceLen;
@@ -57,11 +58,11 @@ typedef struct ck_ccm_message_params {
 	CK_ULONG ulMACLen;
 } CK_CCM_MESSAGE_PARAMS;
 
-typedef struct ck_salsa20_chacha20_poly1305_msg_params {
+typedef struct {
 	CK_BYTE *pNonce;
 	CK_ULONG ulNonceLen;
 	CK_BYTE *pTag;
-} CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS;
+} CRYPTOKI_POLY1305_MSG_PARAMS;
 #endif
 
 /* FUNCTION(name, arguments) for each, in order. */

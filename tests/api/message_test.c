@@ -152,7 +152,7 @@ TEST(aes_ccm)
 
 TEST(chacha20_poly1305)
 {
-	CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS parameter = {iv, sizeof(iv), tag};
+	CRYPTOKI_POLY1305_MSG_PARAMS parameter = {iv, sizeof(iv), tag};
 
 	begin();
 	there_and_back(CKM_CHACHA20_POLY1305, secret_key(CKK_CHACHA20), EVP_chacha20_poly1305(),

@@ -27,6 +27,8 @@ static const struct {
 	{"wrap", POLICY_WRAP, USAGE_WRAP, false},
 	{"unwrap", POLICY_UNWRAP, USAGE_UNWRAP, true},
 	{"derive", POLICY_DERIVE, USAGE_DERIVE, false},
+	{"encapsulate", POLICY_ENCAPSULATE, USAGE_ENCAPSULATE, false},
+	{"decapsulate", POLICY_DECAPSULATE, USAGE_DECAPSULATE, true},
 };
 
 /* Pairs of dates, "" for none, and the state they make. */
@@ -73,17 +75,28 @@ static bool allowed_by_period(size_t use, enum period period, bool compromised)
 	return period == WITHIN || uses[use].processes;
 }
 
-/* All but the allowed mechanisms: 7 uses, 2^7 flags, every pair of dates, compromised, approval. */
+/* The flags of those uses whose bits are set. */
+static uint32_t flags_of(uint32_t mask)
+{
+	uint32_t flags = 0;
+
+	for (size_t use = 0; use < COUNT(uses); use++)
+		flags |= mask >> use & 1 ? uses[use].usage : 0;
+	return flags;
+}
+
+/* All but the allowed mechanisms: 9 uses, 2^9 flags, every pair of dates, compromised, approval. */
 TEST(sweep)
 {
+	const uint32_t masks = 1u << COUNT(uses);
 	unsigned int cases = 0;
 
-	for (uint32_t bits = 0; bits < COUNT(uses) * (1u << 7) * COUNT(dates) * 8; bits++) {
+	for (uint32_t bits = 0; bits < COUNT(uses) * masks * COUNT(dates) * 8; bits++) {
 		uint32_t rest = bits;
 		bool compromised = rest & 1, approved = rest & 2, fips_only = rest & 4;
 		size_t use = (rest >>= 3) % COUNT(uses);
-		uint32_t flags = (rest /= COUNT(uses)) % 128;
-		size_t date = rest / 128;
+		uint32_t flags = flags_of((rest /= COUNT(uses)) % masks);
+		size_t date = rest / masks;
 		struct mechanism mechanism = mechanism_of(CKM_AES_GCM, approved);
 		struct object key = {.usage = flags | (compromised ? USAGE_COMPROMISED : 0)};
 		enum err wanted = ERROR_NONE, got;
@@ -113,7 +126,10 @@ TEST(sweep)
 TEST(other_flags_permit_nothing)
 {
 	struct mechanism mechanism = mechanism_of(CKM_AES_GCM, true);
-	struct object key = {.usage = ~(uint32_t)(USAGE_COMPROMISED | 0x7f)};
+	struct object key = {.usage = ~(uint32_t)USAGE_COMPROMISED};
+
+	for (size_t use = 0; use < COUNT(uses); use++)
+		key.usage &= ~uses[use].usage;
 
 	for (size_t use = 0; use < COUNT(uses); use++)
 		EXPECT_EQ(policy_use_key(&key, uses[use].use, &mechanism, today, false),

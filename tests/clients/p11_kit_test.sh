@@ -18,20 +18,17 @@ check "RSA key" p11_user --keypairgen --key-type rsa:2048 --id 01 --label rsa
 p11 --read-object --type pubkey --label rsa -o rsa.der >/dev/null 2>&1
 openssl pkey -pubin -inform DER -in rsa.der -out rsa.pub
 
-# The user's own folder of module files; HOME is ours here. Root has none there unless the configuration says so.
+# A user's own folder of module files, under a home of ours; p11-kit ignores root's, so root puts one where packages do.
 export HOME=$SCRATCH XDG_CONFIG_HOME=$SCRATCH/.config
 mkdir -p .config/pkcs11/modules run
 printf 'module: %s\ncritical: yes\n' "$MODULE" >.config/pkcs11/modules/craton-hsm.module
-if [ "$(id -u)" = 0 ]; then # as a user, because p11-kit ignores root's home
+if [ "$(id -u)" = 0 ]; then
 	FILE=/usr/share/p11-kit/modules/craton-hsm-test-$$.module
 	trap 'rm -f "$FILE"; scratch_cleanup' EXIT
 	cp .config/pkcs11/modules/craton-hsm.module "$FILE"
 fi
-check "list-modules has the module" contains "path: $MODULE" p11-kit list-modules
+check "list-modules has the module" contains ": $MODULE" p11-kit list-modules
 check "list-modules has the token" contains "token: kit" p11-kit list-modules
-if p11-kit list-tokens "pkcs11:token=kit" >/dev/null 2>&1; then
-	check "list-tokens" contains "pkcs11:model=" p11-kit list-tokens "pkcs11:token=kit"
-fi
 check "p11tool finds the token by the module file" contains "token=kit" p11tool --list-token-urls
 [ -z "${FILE:-}" ] || rm -f "$FILE"
 

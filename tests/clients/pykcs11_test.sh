@@ -4,7 +4,7 @@
 # python3-pykcs11: reads every attribute of every object one by one, those that do not apply too; signs, encrypts, searches.
 . "$(dirname "$0")/../lib.sh"
 ktap_plan
-if ! python3 -c 'import PyKCS11' 2>/dev/null; then
+if ! /usr/bin/python3 -c 'import PyKCS11' 2>/dev/null; then
 	skip pykcs11 "python3-pykcs11 is not installed"
 	ktap_done
 fi
@@ -21,7 +21,7 @@ openssl req -x509 -newkey rsa:2048 -nodes -keyout c.key -subj /CN=certificate -o
 check "certificate" p11_user --write-object c.der --type cert --id 05 --label certificate
 head -c 100 /dev/urandom >data
 check "data object" p11_user --write-object data --type data --label data
-check "PyKCS11: every attribute, find, sign, encrypt, digest" python3 "$TOP/tests/clients/pykcs11.py" "$MODULE" "$USER_PIN" "$SCRATCH"
+check "PyKCS11: every attribute, find, sign, encrypt, digest" /usr/bin/python3 "$TOP/tests/clients/pykcs11.py" "$MODULE" "$USER_PIN" "$SCRATCH"
 p11 --read-object --type pubkey --label rsa -o rsa.der >/dev/null 2>&1
 openssl pkey -pubin -inform DER -in rsa.der -out rsa.pub
 check "its RSA signature verified by openssl" openssl dgst -sha256 -verify rsa.pub -signature rsa.sig data

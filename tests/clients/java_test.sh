@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# TIMEOUT 180
+# Java's SunPKCS11: keytool makes keys and certificates, openssl checks them; a program signs, seals and does so in eight threads.
+. "$(dirname "$0")/../lib.sh"
+ktap_plan
+if ! command -v keytool >/dev/null || ! command -v javac >/dev/null; then
+	skip java "no JDK: default-jdk-headless is not installed"
+	ktap_done
+fi
+scratch
+cd "$SCRATCH" || exit 1
+# SunPKCS11 keeps a pool of sessions, read/write ones too: the default of 10 is too few for threads.
+TOKEN_CONFIG='max_rw_sessions = 100'
+AGENT_CONFIG='threads = 2'
+agent_start || { ktap_fail "agent starts"; ktap_done; }
+check "token init" token_init java
+printf 'name = craton\nlibrary = %s\nslotListIndex = 0\n' "$MODULE" >java.cfg
+tool() {
+	keytool -keystore NONE -storetype PKCS11 -storepass "$USER_PIN" -providerclass sun.security.pkcs11.SunPKCS11 -providerarg java.cfg "$@"
+}
+generate() { # ALIAS OPTIONS
+	tool -genkeypair -alias "$1" "${@:2}" -dname "CN=localhost" -validity 2 && tool -exportcert -alias "$1" -rfc -file "$1.pem" &&
+		openssl verify -check_ss_sig -CAfile "$1.pem" "$1.pem" &&
+		p11 --read-object --type cert --label "$1" -o "$1.der" && cmp "$1.der" <(openssl x509 -in "$1.pem" -outform DER)
+}
+check "keytool -genkeypair RSA; certificate verified by openssl" generate rsa -keyalg RSA -keysize 2048
+check "keytool -genkeypair EC; certificate verified by openssl" generate ec -keyalg EC -groupname secp256r1
+check "keytool -list has both keys" test "$(tool -list 2>/dev/null | grep -c PrivateKeyEntry)" = 2
+request() { tool -certreq -alias rsa -file rsa.csr && openssl req -in rsa.csr -verify -noout; }
+check "keytool -certreq verified by openssl" request
+javac -d . "$TOP/tests/clients/Probe.java" >javac.out 2>&1 || comment <javac.out
+java -cp . Probe java.cfg "$USER_PIN" >probe.out 2>&1
+comment <probe.out
+check "sign and verify, against the JDK's own verifier" grep -qx signatures probe.out
+check "AES-GCM: sealed, opened, tampered, and what SunJCE computes" grep -qx gcm probe.out
+check "eight threads" grep -qx threads probe.out
+delete() { tool -delete -alias ec && ! p11 --read-object --type cert --label ec -o gone; }
+check "keytool -delete" delete
+check "B10: no session is left" wait_for 5 sessions_freed
+ktap_done

@@ -92,6 +92,15 @@ static CK_RV read_parameter(const void *parameter, CK_ULONG len, const CK_BYTE *
 	return CKR_OK;
 }
 
+/* What the four requests with a parameter have in common. */
+#define PUT_PARAMETER(request, given, data, data_len)                                              \
+	do {                                                                                       \
+		(request).iv = (struct wire_bytes){(given).iv, (given).iv_len};                    \
+		(request).tag_len = (given).tag_len;                                               \
+		(request).total_len = (given).total_len;                                           \
+		(request).aad = (struct wire_bytes){(data), (data_len)};                           \
+	} while (0)
+
 /* An IV that the agent made, and a tag; the caller's structure has room for what it asked for. */
 static CK_RV give_iv(struct connection *connection, const struct parameter *parameter,
                      struct wire_bytes iv)
@@ -153,10 +162,7 @@ EXPORT CK_RV C_EncryptMessage(CK_SESSION_HANDLE session, void *parameter, CK_ULO
 	request.capacity = output ? *output_len : 0;
 	request.generator = given.generator;
 	request.fixed_bits = given.fixed_bits;
-	request.iv = (struct wire_bytes){given.iv, given.iv_len};
-	request.tag_len = given.tag_len;
-	request.total_len = given.total_len;
-	request.aad = (struct wire_bytes){aad, aad_len};
+	PUT_PARAMETER(request, given, aad, aad_len);
 	request.data = (struct wire_bytes){data, data_len};
 	rv = request_encrypt_message_bulk(connection, &request, &reply);
 	rv = stream_finish(connection, rv, reply.output_len, reply.output, output, output_len);
@@ -181,10 +187,7 @@ EXPORT CK_RV C_EncryptMessageBegin(CK_SESSION_HANDLE session, void *parameter,
 		return rv;
 	request.generator = given.generator;
 	request.fixed_bits = given.fixed_bits;
-	request.iv = (struct wire_bytes){given.iv, given.iv_len};
-	request.tag_len = given.tag_len;
-	request.total_len = given.total_len;
-	request.aad = (struct wire_bytes){aad, aad_len};
+	PUT_PARAMETER(request, given, aad, aad_len);
 	rv = request_encrypt_message_begin(connection, &request, &reply);
 	return rv ? rv : give_iv(connection, &given, reply.iv);
 }
@@ -238,11 +241,8 @@ EXPORT CK_RV C_DecryptMessage(CK_SESSION_HANDLE session, void *parameter, CK_ULO
 	if (rv)
 		return rv;
 	request.capacity = output ? *output_len : 0;
-	request.iv = (struct wire_bytes){given.iv, given.iv_len};
-	request.tag_len = given.tag_len;
+	PUT_PARAMETER(request, given, aad, aad_len);
 	request.tag = (struct wire_bytes){given.tag, given.tag_len};
-	request.total_len = given.total_len;
-	request.aad = (struct wire_bytes){aad, aad_len};
 	request.data = (struct wire_bytes){data, data_len};
 	rv = request_decrypt_message_bulk(connection, &request, &reply);
 	return stream_finish(connection, rv, reply.output_len, reply.output, output, output_len);
@@ -261,10 +261,7 @@ EXPORT CK_RV C_DecryptMessageBegin(CK_SESSION_HANDLE session, void *parameter,
 	rv = read_parameter(parameter, parameter_len, aad, aad_len, &given);
 	if (rv)
 		return rv;
-	request.iv = (struct wire_bytes){given.iv, given.iv_len};
-	request.tag_len = given.tag_len;
-	request.total_len = given.total_len;
-	request.aad = (struct wire_bytes){aad, aad_len};
+	PUT_PARAMETER(request, given, aad, aad_len);
 	return request_decrypt_message_begin(connection, &request, NULL);
 }
 
@@ -374,13 +371,6 @@ EXPORT CK_RV C_SignMessageNext(CK_SESSION_HANDLE session, void *parameter, CK_UL
 	                     : rv;
 }
 
-static CK_RV check_signature(const CK_BYTE *signature, CK_ULONG len)
-{
-	if (!signature)
-		return CKR_ARGUMENTS_BAD;
-	return len > WIRE_CONTROL_LIMIT / 2 ? CKR_SIGNATURE_LEN_RANGE : CKR_OK;
-}
-
 EXPORT CK_RV C_VerifyMessage(CK_SESSION_HANDLE session, void *parameter, CK_ULONG parameter_len,
                              CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
                              CK_ULONG signature_len)
@@ -399,7 +389,7 @@ EXPORT CK_RV C_VerifyMessage(CK_SESSION_HANDLE session, void *parameter, CK_ULON
 	if (!rv)
 		rv = no_parameter(parameter, parameter_len);
 	if (!rv)
-		rv = check_signature(signature, signature_len);
+		rv = stream_check_signature(signature, signature_len);
 	return rv ? rv : request_verify_message_bulk(connection, &request, NULL);
 }
 
@@ -435,7 +425,7 @@ EXPORT CK_RV C_VerifyMessageNext(CK_SESSION_HANDLE session, void *parameter, CK_
 	if (!rv)
 		rv = no_parameter(parameter, parameter_len);
 	if (!rv && signature)
-		rv = check_signature(signature, signature_len);
+		rv = stream_check_signature(signature, signature_len);
 	if (rv)
 		return rv;
 	if (signature)

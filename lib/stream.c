@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+/* The longest of any mechanism has 49,856 octets (SLH-DSA-256f); the frame has more than this
+ * beside the data. */
+#define SIGNATURE_LIMIT (WIRE_CONTROL_LIMIT - 8192u)
+
 CK_RV stream_check_data(const void *data, CK_ULONG len, CK_RV too_long)
 {
 	if (!data && len)
@@ -34,4 +38,11 @@ CK_RV stream_cancel(struct connection *connection, CK_SESSION_HANDLE session, CK
 	struct wire_session_cancel_request request = {.session = session, .flags = flag};
 
 	return request_session_cancel(connection, &request, NULL);
+}
+
+CK_RV stream_check_signature(const CK_BYTE *signature, CK_ULONG signature_len)
+{
+	if (!signature)
+		return CKR_ARGUMENTS_BAD;
+	return signature_len > SIGNATURE_LIMIT ? CKR_SIGNATURE_LEN_RANGE : CKR_OK;
 }

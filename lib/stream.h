@@ -16,6 +16,8 @@
 /* Are these octets there, and do they fit a frame? `too_long` is what the function returns for data
  * beyond the limit. */
 CK_RV stream_check_data(const void *data, CK_ULONG len, CK_RV too_long);
+/* Is there a signature, and does it fit a frame? */
+CK_RV stream_check_signature(const CK_BYTE *signature, CK_ULONG signature_len);
 /* An Init without a mechanism ends the active operation (v3.0 §5.8.1 and its kin). */
 CK_RV stream_cancel(struct connection *connection, CK_SESSION_HANDLE session, CK_FLAGS flag);
 /* Gives the caller the reply's result; `rv` is the agent's answer. */

@@ -299,7 +299,8 @@ TEST(parts)
 
 TEST(states)
 {
-	CK_MECHANISM cbc = {CKM_AES_CBC, iv, 16}, aes_gcm = {CKM_AES_GCM, NULL, 0},
+	CK_BYTE block[16] = {4};
+	CK_MECHANISM cbc = {CKM_AES_CBC, block, sizeof(block)}, aes_gcm = {CKM_AES_GCM, NULL, 0},
 		     pad = {CKM_AES_ECB, NULL, 0};
 	CK_GCM_MESSAGE_PARAMS parameter;
 	CK_OBJECT_HANDLE key, other;

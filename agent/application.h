@@ -137,6 +137,10 @@ void session_close(struct session *session);
 /* Closes every session of the application in a slot; the application's login there ends with them.
  */
 void application_close_sessions(struct application *application, uint64_t slot_id);
+/* Ends the active operation, or the series of messages, of this kind in a locked session, if there
+ * is one. */
+void session_end_operation(struct session *session, enum operation_kind kind);
+void session_end_messages(struct session *session, enum operation_kind kind);
 /* Ends the search of a locked session. */
 void session_end_search(struct session *session);
 /* Ends every active operation and search of a locked session. */

@@ -91,6 +91,35 @@ const struct mechanism *handle_mechanism(struct call *call, const struct wire_me
 	return row && (row->functions & functions) == functions ? row : NULL;
 }
 
+enum err handle_usable_key(struct call *call, struct session *session, uint64_t handle,
+                           enum policy_use use, const struct mechanism *mechanism, enum err missing,
+                           struct object **key)
+{
+	char today[8];
+
+	*key = handle_object(session, handle);
+	if (!*key)
+		return missing;
+	handle_note_key(call, *key);
+	clock_today(&call->agent->clock, today);
+	return policy_use_key(*key, use, mechanism, today,
+	                      call->agent->config->algorithms.fips_approved_only);
+}
+
+enum err handle_step(struct call *call, const struct session *session, enum operation_kind kind,
+                     const struct mechanism *mechanism, const struct object *key)
+{
+	if (mechanism->slow && !call->on_worker) {
+		call->deferred = true;
+		return ERROR_OPERATION_ACTIVE;
+	}
+	handle_note_mechanism(call, mechanism->type, mechanism);
+	handle_note_key(call, key);
+	if (key && (key->usage & USAGE_ALWAYS_AUTHENTICATE) && !session->context_login[kind])
+		return ERROR_USER_NOT_LOGGED_IN;
+	return ERROR_NONE;
+}
+
 enum err handle_may_write(const struct session *session, const struct attributes *set)
 {
 	return policy_write_object(session->read_write, session_login(session),

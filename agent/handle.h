@@ -36,12 +36,25 @@ void handle_note_mechanism(struct call *call, uint64_t type, const struct mechan
 /* The row of an offered mechanism that has all of `functions`, or NULL. Notes it. */
 const struct mechanism *handle_mechanism(struct call *call, const struct wire_mechanism *mechanism,
                                          uint64_t functions);
-/* CKF_ENCRYPT and its kin: what a mechanism must have for an operation of this kind. */
-uint64_t handle_operation_function(enum operation_kind kind);
-/* The key of an operation, noted, if it may be used so (policy.h). Counted. */
-enum err handle_operation_key(struct call *call, struct session *session, uint64_t handle,
-                              enum operation_kind kind, const struct mechanism *mechanism,
-                              struct object **key) MUST_CHECK;
+/* The key of this handle, noted, if it may be used so (policy.h); `missing` when there is none.
+ * Counted. */
+enum err handle_usable_key(struct call *call, struct session *session, uint64_t handle,
+                           enum policy_use use, const struct mechanism *mechanism, enum err missing,
+                           struct object **key) MUST_CHECK;
+/*
+ * What every Init asks: nothing of this kind is active in the session, the mechanism is offered for
+ * it and fits (NULL: any does), the key may be used. The key is counted, and NULL for digests.
+ */
+enum err handle_prepare(struct call *call, struct session *session, enum operation_kind kind,
+                        const struct wire_mechanism *parameter, uint64_t key_handle,
+                        bool (*fits)(const struct mechanism *, enum operation_kind),
+                        const struct mechanism **mechanism, struct object **key) MUST_CHECK;
+/*
+ * What every later step asks: may the key (NULL: none) be used now? Notes both. What is slow comes
+ * again on a worker: then the call is deferred and the error is to be passed on.
+ */
+enum err handle_step(struct call *call, const struct session *session, enum operation_kind kind,
+                     const struct mechanism *mechanism, const struct object *key) MUST_CHECK;
 /* May the session make an object with these attributes? */
 enum err handle_may_write(const struct session *session, const struct attributes *set) MUST_CHECK;
 /* Makes objects of complete sets (emptied), owned by the session when they are session objects, and

@@ -132,23 +132,6 @@ enum err handle_generate_key_pair(struct call *call,
 	return ERROR_NONE;
 }
 
-/* The key that wraps, unwraps or derives, and its right to. `missing` is what a handle of nothing
- * is called here. */
-static enum err find_key(struct call *call, struct session *session, uint64_t handle,
-                         enum policy_use use, const struct mechanism *mechanism, enum err missing,
-                         struct object **key)
-{
-	char today[8];
-
-	*key = handle_object(session, handle);
-	if (!*key)
-		return missing;
-	handle_note_key(call, *key);
-	clock_today(&call->agent->clock, today);
-	return policy_use_key(*key, use, mechanism, today,
-	                      call->agent->config->algorithms.fips_approved_only);
-}
-
 static enum err give_wrapped(struct call *call, const struct wire_wrap_key_request *request,
                              struct wire_wrap_key_reply *reply)
 {
@@ -178,8 +161,8 @@ enum err handle_wrap_key(struct call *call, const struct wire_wrap_key_request *
 	mechanism = handle_mechanism(call, &request->mechanism, CKF_WRAP);
 	if (!mechanism)
 		return ERROR_MECHANISM;
-	err = find_key(call, session, request->wrapping_key, POLICY_WRAP, mechanism,
-	               ERROR_WRAPPING_KEY_HANDLE, &wrapping_key);
+	err = handle_usable_key(call, session, request->wrapping_key, POLICY_WRAP, mechanism,
+	                        ERROR_WRAPPING_KEY_HANDLE, &wrapping_key);
 	if (err)
 		return err;
 	key = handle_object(session, request->key);
@@ -273,7 +256,8 @@ static enum err find_other(struct call *call, struct session *session, const str
 
 	if (how->origin != ORIGIN_DERIVE || !keygen_other_key(mechanism, parameter, &handle))
 		return ERROR_NONE;
-	return find_key(call, session, handle, how->use, mechanism, ERROR_KEY_HANDLE, other);
+	return handle_usable_key(call, session, handle, how->use, mechanism, ERROR_KEY_HANDLE,
+	                         other);
 }
 
 /* A new key out of an old one. */
@@ -298,8 +282,8 @@ static enum err make_from_key(struct call *call, const struct from_key *how,
 		return ERROR_MECHANISM;
 	err = find_other(call, session, how, mechanism, request->parameter, &other);
 	if (!err)
-		err = find_key(call, session, request->base, how->use, mechanism, how->missing,
-		               &base);
+		err = handle_usable_key(call, session, request->base, how->use, mechanism,
+		                        how->missing, &base);
 	if (err || (request->encapsulation && measured(call, request->encapsulation, base, &err)))
 		return err;
 	context = handle_template_context(session, how->origin);

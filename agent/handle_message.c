@@ -18,15 +18,10 @@ static enum err start(struct call *call, enum operation_kind kind, uint64_t sess
 	session = handle_session(call, session_handle, &err);
 	if (!session)
 		return err;
-	if (session->operations[kind] || session->messages[kind])
-		return ERROR_OPERATION_ACTIVE;
-	mechanism = handle_mechanism(call, parameter, handle_operation_function(kind));
-	if (!mechanism || !message_based_fits(mechanism, kind))
-		return ERROR_MECHANISM;
-	err = handle_operation_key(call, session, key_handle, kind, mechanism, &key);
+	err = handle_prepare(call, session, kind, parameter, key_handle, message_based_fits,
+	                     &mechanism, &key);
 	if (err)
 		return err;
-	session->context_login[kind] = false;
 	return message_based_start(&session->messages[kind], kind, call->agent->crypto, mechanism,
 	                           parameter, key);
 }
@@ -36,24 +31,15 @@ static struct message_based *find(struct call *call, enum operation_kind kind, u
                                   struct session **session, enum err *err)
 {
 	struct message_based *series;
-	struct object *key;
 
 	*session = handle_session(call, handle, err);
 	if (!*session)
 		return NULL;
 	series = (*session)->messages[kind];
-	if (!series) {
-		*err = ERROR_OPERATION_NONE;
-		return NULL;
-	}
-	key = message_based_key(series);
-	handle_note_key(call, key);
-	handle_note_mechanism(call, message_based_mechanism(series)->type,
-	                      message_based_mechanism(series));
-	if (!(key->usage & USAGE_ALWAYS_AUTHENTICATE) || (*session)->context_login[kind])
-		return series;
-	*err = ERROR_USER_NOT_LOGGED_IN;
-	return NULL;
+	*err = series ? handle_step(call, *session, kind, message_based_mechanism(series),
+	                            message_based_key(series))
+	              : ERROR_OPERATION_NONE;
+	return *err ? NULL : series;
 }
 
 static enum err end(struct call *call, enum operation_kind kind, uint64_t handle)
@@ -66,8 +52,7 @@ static enum err end(struct call *call, enum operation_kind kind, uint64_t handle
 		return err;
 	if (!session->messages[kind])
 		return ERROR_OPERATION_NONE;
-	message_based_free(session->messages[kind]);
-	session->messages[kind] = NULL;
+	session_end_messages(session, kind);
 	return ERROR_NONE;
 }
 

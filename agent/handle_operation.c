@@ -27,25 +27,24 @@ struct output {
 	struct wire_bytes *octets;
 };
 
-uint64_t handle_operation_function(enum operation_kind kind)
+enum err handle_prepare(struct call *call, struct session *session, enum operation_kind kind,
+                        const struct wire_mechanism *parameter, uint64_t key_handle,
+                        bool (*fits)(const struct mechanism *, enum operation_kind),
+                        const struct mechanism **mechanism, struct object **key)
 {
-	return kinds[kind].function;
-}
+	enum err err = ERROR_NONE;
 
-enum err handle_operation_key(struct call *call, struct session *session, uint64_t handle,
-                              enum operation_kind kind, const struct mechanism *mechanism,
-                              struct object **key)
-{
-	struct agent *agent = call->agent;
-	char today[8];
-
-	*key = handle_object(session, handle);
-	if (!*key)
-		return ERROR_KEY_HANDLE;
-	handle_note_key(call, *key);
-	clock_today(&agent->clock, today);
-	return policy_use_key(*key, kinds[kind].use, mechanism, today,
-	                      agent->config->algorithms.fips_approved_only);
+	if (session->operations[kind] || session->messages[kind])
+		return ERROR_OPERATION_ACTIVE;
+	*mechanism = handle_mechanism(call, parameter, kinds[kind].function);
+	if (!*mechanism || (fits && !fits(*mechanism, kind)))
+		return ERROR_MECHANISM;
+	if (kinds[kind].needs_key)
+		err = handle_usable_key(call, session, key_handle, kinds[kind].use, *mechanism,
+		                        ERROR_KEY_HANDLE, key);
+	if (!err)
+		session->context_login[kind] = false;
+	return err;
 }
 
 static enum err begin(struct call *call, struct session *session, enum operation_kind kind,
@@ -53,20 +52,12 @@ static enum err begin(struct call *call, struct session *session, enum operation
 {
 	const struct mechanism *mechanism;
 	object_auto key = NULL;
-	enum err err = ERROR_NONE;
+	enum err err;
 
-	if (session->operations[kind] || session->messages[kind])
-		return ERROR_OPERATION_ACTIVE;
-	mechanism = handle_mechanism(call, parameter, kinds[kind].function);
-	if (!mechanism)
-		return ERROR_MECHANISM;
-	if (kinds[kind].needs_key)
-		err = handle_operation_key(call, session, key_handle, kind, mechanism, &key);
-	if (err)
-		return err;
-	session->context_login[kind] = false;
-	return operation_start(&session->operations[kind], kind, call->agent->crypto, mechanism,
-	                       parameter, key);
+	err = handle_prepare(call, session, kind, parameter, key_handle, NULL, &mechanism, &key);
+	return err ? err
+	           : operation_start(&session->operations[kind], kind, call->agent->crypto,
+	                             mechanism, parameter, key);
 }
 
 static enum err start(struct call *call, enum operation_kind kind, uint64_t session_handle,
@@ -79,28 +70,15 @@ static enum err start(struct call *call, enum operation_kind kind, uint64_t sess
 	return session ? begin(call, session, kind, parameter, key_handle) : err;
 }
 
-/* Is there an active operation of this kind, and may its key be used now? Noted for the audit
- * record. */
 static enum err check_active(struct call *call, const struct session *session,
                              enum operation_kind kind)
 {
-	struct operation *operation = session->operations[kind];
-	struct object *key;
+	const struct operation *operation = session->operations[kind];
 
 	if (!operation)
 		return ERROR_OPERATION_NONE;
-	/* What is slow does not hold up the loop: the call comes again on a worker. */
-	if (operation_mechanism(operation)->slow && !call->on_worker) {
-		call->deferred = true;
-		return ERROR_OPERATION_ACTIVE;
-	}
-	key = operation_key(operation);
-	handle_note_mechanism(call, operation_mechanism(operation)->type,
-	                      operation_mechanism(operation));
-	handle_note_key(call, key);
-	if (key && (key->usage & USAGE_ALWAYS_AUTHENTICATE) && !session->context_login[kind])
-		return ERROR_USER_NOT_LOGGED_IN;
-	return ERROR_NONE;
+	return handle_step(call, session, kind, operation_mechanism(operation),
+	                   operation_key(operation));
 }
 
 static struct session *active(struct call *call, enum operation_kind kind, uint64_t handle,
@@ -279,13 +257,11 @@ enum err handle_digest_key(struct call *call, const struct wire_digest_key_reque
 }
 
 /* The session with an active verification that was begun with its signature (v3.2) or without. */
-static struct session *verifying(struct call *call, uint64_t handle, bool expects,
-                                 struct wire_bytes *signature, enum err *err)
+static struct session *verifying(struct call *call, uint64_t handle, bool expects, enum err *err)
 {
 	struct session *session = active(call, OPERATION_VERIFY, handle, err);
 
-	if (session && !*err &&
-	    operation_expected(session->operations[OPERATION_VERIFY], signature) != expects)
+	if (session && !*err && operation_expects(session->operations[OPERATION_VERIFY]) != expects)
 		*err = ERROR_OPERATION_NONE;
 	return session;
 }
@@ -294,10 +270,9 @@ static enum err feed_verification(struct call *call, uint64_t handle, bool expec
                                   struct wire_bytes data)
 {
 	session_auto session = NULL;
-	struct wire_bytes unused;
 	enum err err;
 
-	session = verifying(call, handle, expects, &unused, &err);
+	session = verifying(call, handle, expects, &err);
 	if (err)
 		return err;
 	return operation_update(&session->operations[OPERATION_VERIFY], data, NULL, NULL, NULL);
@@ -307,11 +282,10 @@ enum err handle_verify(struct call *call, const struct wire_verify_request *requ
                        struct wire_verify_reply *reply)
 {
 	session_auto session = NULL;
-	struct wire_bytes unused;
 	enum err err;
 
 	(void)reply;
-	session = verifying(call, request->session, false, &unused, &err);
+	session = verifying(call, request->session, false, &err);
 	if (err)
 		return err;
 	return operation_verify_once(&session->operations[OPERATION_VERIFY], request->data,
@@ -322,11 +296,10 @@ enum err handle_verify_final(struct call *call, const struct wire_verify_final_r
                              struct wire_verify_final_reply *reply)
 {
 	session_auto session = NULL;
-	struct wire_bytes unused;
 	enum err err;
 
 	(void)reply;
-	session = verifying(call, request->session, false, &unused, &err);
+	session = verifying(call, request->session, false, &err);
 	if (err)
 		return err;
 	return operation_verify_final(&session->operations[OPERATION_VERIFY], request->signature);
@@ -351,8 +324,12 @@ enum err handle_verify_signature_init(struct call *call,
 	if (!session)
 		return err;
 	err = begin(call, session, OPERATION_VERIFY, &request->mechanism, request->key);
-	return err ? err
-	           : operation_expect(session->operations[OPERATION_VERIFY], request->signature);
+	if (err)
+		return err;
+	err = operation_expect(session->operations[OPERATION_VERIFY], request->signature);
+	if (err)
+		session_end_operation(session, OPERATION_VERIFY);
+	return err;
 }
 
 enum err handle_verify_signature(struct call *call,
@@ -360,15 +337,15 @@ enum err handle_verify_signature(struct call *call,
                                  struct wire_verify_signature_reply *reply)
 {
 	session_auto session = NULL;
-	struct wire_bytes signature;
+	struct operation **operation;
 	enum err err;
 
 	(void)reply;
-	session = verifying(call, request->session, true, &signature, &err);
+	session = verifying(call, request->session, true, &err);
 	if (err)
 		return err;
-	return operation_verify_once(&session->operations[OPERATION_VERIFY], request->data,
-	                             signature);
+	operation = &session->operations[OPERATION_VERIFY];
+	return operation_verify_once(operation, request->data, operation_expected(*operation));
 }
 
 enum err handle_verify_signature_update(struct call *call,
@@ -384,12 +361,13 @@ enum err handle_verify_signature_final(struct call *call,
                                        struct wire_verify_signature_final_reply *reply)
 {
 	session_auto session = NULL;
-	struct wire_bytes signature;
+	struct operation **operation;
 	enum err err;
 
 	(void)reply;
-	session = verifying(call, request->session, true, &signature, &err);
+	session = verifying(call, request->session, true, &err);
 	if (err)
 		return err;
-	return operation_verify_final(&session->operations[OPERATION_VERIFY], signature);
+	operation = &session->operations[OPERATION_VERIFY];
+	return operation_verify_final(operation, operation_expected(*operation));
 }

@@ -5,34 +5,21 @@
 #include "handle.h"
 #include "wire/cryptoki_3.h"
 
-enum err handle_hello(struct call *call, const struct wire_hello_request *request,
-                      struct wire_hello_reply *reply)
-{
-	(void)call;
-	(void)request;
-	(void)reply;
-	/* The first hello is connection.c's; a second one on the same connection is a mistake. */
-	return ERROR_PROTOCOL;
-}
+/* These are connection.c's, which leaves none for here: a second hello on a connection is a
+ * mistake, and so is what is about shared memory inside it. */
+#define NOT_HERE(name)                                                                             \
+	enum err handle_##name(struct call *call, const struct wire_##name##_request *request,     \
+	                       struct wire_##name##_reply *reply)                                  \
+	{                                                                                          \
+		(void)call;                                                                        \
+		(void)request;                                                                     \
+		(void)reply;                                                                       \
+		return ERROR_PROTOCOL;                                                             \
+	}
 
-/* These two are connection.c's as well, which leaves none for here. */
-enum err handle_ring(struct call *call, const struct wire_ring_request *request,
-                     struct wire_ring_reply *reply)
-{
-	(void)call;
-	(void)request;
-	(void)reply;
-	return ERROR_PROTOCOL;
-}
-
-enum err handle_doorbell(struct call *call, const struct wire_doorbell_request *request,
-                         struct wire_doorbell_reply *reply)
-{
-	(void)call;
-	(void)request;
-	(void)reply;
-	return ERROR_PROTOCOL;
-}
+NOT_HERE(hello)
+NOT_HERE(ring)
+NOT_HERE(doorbell)
 
 enum err handle_open_session(struct call *call, const struct wire_open_session_request *request,
                              struct wire_open_session_reply *reply)
@@ -205,20 +192,6 @@ static const struct {
 	{CKF_VERIFY, CKF_MESSAGE_VERIFY, OPERATION_VERIFY},
 };
 
-static void cancel(struct session *session, uint64_t flags, size_t row)
-{
-	enum operation_kind kind = cancellable[row].kind;
-
-	if (flags & cancellable[row].flag) {
-		operation_free(session->operations[kind]);
-		session->operations[kind] = NULL;
-	}
-	if (flags & cancellable[row].message_flag) {
-		message_based_free(session->messages[kind]);
-		session->messages[kind] = NULL;
-	}
-}
-
 /* What is not active need not be cancelled (v3.0 §5.6.10). */
 enum err handle_session_cancel(struct call *call, const struct wire_session_cancel_request *request,
                                struct wire_session_cancel_reply *reply)
@@ -230,8 +203,12 @@ enum err handle_session_cancel(struct call *call, const struct wire_session_canc
 	session = handle_session(call, request->session, &err);
 	if (!session)
 		return err;
-	for (size_t i = 0; i < sizeof(cancellable) / sizeof(cancellable[0]); i++)
-		cancel(session, request->flags, i);
+	for (size_t i = 0; i < sizeof(cancellable) / sizeof(cancellable[0]); i++) {
+		if (request->flags & cancellable[i].flag)
+			session_end_operation(session, cancellable[i].kind);
+		if (request->flags & cancellable[i].message_flag)
+			session_end_messages(session, cancellable[i].kind);
+	}
 	if (request->flags & CKF_FIND_OBJECTS)
 		session_end_search(session);
 	return ERROR_NONE;

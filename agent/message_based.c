@@ -80,8 +80,6 @@ enum err message_based_start(struct message_based **series, enum operation_kind 
 	enum err err;
 
 	*series = NULL;
-	if (!message_based_fits(mechanism, kind))
-		return ERROR_MECHANISM;
 	made = slots_allocate(sizeof(*made));
 	if (!made)
 		return ERROR_MEMORY;
@@ -116,11 +114,6 @@ const struct mechanism *message_based_mechanism(const struct message_based *seri
 struct object *message_based_key(const struct message_based *series)
 {
 	return series->key;
-}
-
-bool message_based_active(const struct message_based *series)
-{
-	return series->current;
 }
 
 void message_based_abandon(struct message_based *series)
@@ -249,19 +242,14 @@ static size_t cipher_output_len(const struct message_based *series, size_t data_
 	return last ? series->given_len + data_len : 0;
 }
 
-static size_t signature_len(const struct message_based *series, size_t data_len, bool last)
+/* What a part gives, known before. A signature's length is the key's. */
+static size_t output_len_of(const struct message_based *series, size_t data_len, bool last)
 {
 	const struct operation *operation = series->current;
 
-	return last ? operation->methods->output_max(operation, series->given_len + data_len,
-	                                             STEP_FINAL)
-	            : 0;
-}
-
-size_t message_based_output_len(const struct message_based *series, size_t data_len, bool last)
-{
-	return encrypts(series->kind) ? cipher_output_len(series, data_len, last)
-	                              : signature_len(series, data_len, last);
+	if (encrypts(series->kind))
+		return cipher_output_len(series, data_len, last);
+	return last ? operation->methods->output_max(operation, data_len, STEP_FINAL) : 0;
 }
 
 static enum err feed(struct message_based *series, struct wire_bytes data, struct wire_buffer *out)
@@ -305,7 +293,7 @@ enum err message_based_next(struct message_based *series, struct wire_bytes data
 	*output_len = 0;
 	if (!series->current)
 		return ERROR_OPERATION_NONE;
-	*output_len = message_based_output_len(series, data.len, last);
+	*output_len = output_len_of(series, data.len, last);
 	if (request->query)
 		return ERROR_NONE;
 	if (request->capacity < *output_len)

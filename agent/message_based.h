@@ -26,7 +26,8 @@ struct message_parameter {
 
 /* Can the mechanism be used so? Encryption: the authenticated ciphers; signatures: all. */
 bool message_based_fits(const struct mechanism *mechanism, enum operation_kind kind);
-/* Checks mechanism, parameter and key as operation_start does, and keeps its own copies. */
+/* Checks parameter and key as operation_start does, and keeps its own copies. The mechanism fits.
+ */
 enum err message_based_start(struct message_based **series, enum operation_kind kind,
                              struct crypto *crypto, const struct mechanism *mechanism,
                              const struct wire_mechanism *parameter, struct object *key) MUST_CHECK;
@@ -40,8 +41,6 @@ struct object *message_based_key(const struct message_based *series);
 enum err message_based_begin(struct message_based *series,
                              const struct message_parameter *parameter,
                              struct wire_buffer *iv) MUST_CHECK;
-/* What the part gives, known before: octets of output. */
-size_t message_based_output_len(const struct message_based *series, size_t data_len, bool last);
 /*
  * A part. Output is appended to `out`, with the tag behind it when the last part of an encryption
  * ends; `tag` is the one to verify with the last part of a decryption. *output_len is without the
@@ -53,8 +52,6 @@ enum err message_based_next(struct message_based *series, struct wire_bytes data
 /* The last part of a message whose signature is verified. */
 enum err message_based_verify(struct message_based *series, struct wire_bytes data,
                               struct wire_bytes signature) MUST_CHECK;
-/* Is a message under way? */
-bool message_based_active(const struct message_based *series);
 /* Gives the message up. */
 void message_based_abandon(struct message_based *series);
 

@@ -420,10 +420,14 @@ enum err operation_expect(struct operation *operation, struct wire_bytes signatu
 	return operation->expected.failed ? ERROR_MEMORY : ERROR_NONE;
 }
 
-bool operation_expected(const struct operation *operation, struct wire_bytes *signature)
+bool operation_expects(const struct operation *operation)
 {
-	*signature = (struct wire_bytes){operation->expected.data, operation->expected.len};
 	return operation->expects;
+}
+
+struct wire_bytes operation_expected(const struct operation *operation)
+{
+	return (struct wire_bytes){operation->expected.data, operation->expected.len};
 }
 
 /* The digest of a short secret betrays it, so only keys that could be read anyway are digested. */

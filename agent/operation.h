@@ -76,8 +76,9 @@ enum err operation_verify_final(struct operation **operation,
                                 struct wire_bytes signature) MUST_CHECK;
 /* C_VerifySignatureInit: the signature comes before the data. */
 enum err operation_expect(struct operation *operation, struct wire_bytes signature) MUST_CHECK;
-/* What it brought; false for an operation of C_VerifyInit. */
-bool operation_expected(const struct operation *operation, struct wire_bytes *signature);
+/* Was it begun so, and what it brought. */
+bool operation_expects(const struct operation *operation);
+struct wire_bytes operation_expected(const struct operation *operation);
 /* C_DigestKey: feeds a secret key's value. */
 enum err operation_digest_key(struct operation **operation, const struct object *key) MUST_CHECK;
 

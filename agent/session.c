@@ -280,13 +280,23 @@ void session_end_search(struct session *session)
 	session->searching = false;
 }
 
+void session_end_operation(struct session *session, enum operation_kind kind)
+{
+	operation_free(session->operations[kind]);
+	session->operations[kind] = NULL;
+}
+
+void session_end_messages(struct session *session, enum operation_kind kind)
+{
+	message_based_free(session->messages[kind]);
+	session->messages[kind] = NULL;
+}
+
 void session_cancel(struct session *session)
 {
-	for (int kind = 0; kind < OPERATION_KINDS; kind++) {
-		operation_free(session->operations[kind]);
-		session->operations[kind] = NULL;
-		message_based_free(session->messages[kind]);
-		session->messages[kind] = NULL;
+	for (enum operation_kind kind = 0; kind < OPERATION_KINDS; kind++) {
+		session_end_operation(session, kind);
+		session_end_messages(session, kind);
 		session->context_login[kind] = false;
 	}
 	session_end_search(session);

@@ -121,24 +121,14 @@ static CK_RV give_tag(struct connection *connection, const struct parameter *par
 	return CKR_OK;
 }
 
-#define FINAL(function, name)                                                                      \
-	EXPORT CK_RV function(CK_SESSION_HANDLE session)                                           \
-	{                                                                                          \
-		struct wire_##name##_request request = {.session = session};                       \
-		CK_RV rv;                                                                          \
-		connection_auto connection = instance_borrow(&rv);                                 \
-                                                                                                   \
-		return connection ? request_##name(connection, &request, NULL) : rv;               \
-	}
-
 STREAM_INIT(C_MessageEncryptInit, message_encrypt_init, CKF_MESSAGE_ENCRYPT)
 STREAM_INIT(C_MessageDecryptInit, message_decrypt_init, CKF_MESSAGE_DECRYPT)
 STREAM_INIT(C_MessageSignInit, message_sign_init, CKF_MESSAGE_SIGN)
 STREAM_INIT(C_MessageVerifyInit, message_verify_init, CKF_MESSAGE_VERIFY)
-FINAL(C_MessageEncryptFinal, message_encrypt_final)
-FINAL(C_MessageDecryptFinal, message_decrypt_final)
-FINAL(C_MessageSignFinal, message_sign_final)
-FINAL(C_MessageVerifyFinal, message_verify_final)
+STREAM_SESSION(C_MessageEncryptFinal, message_encrypt_final)
+STREAM_SESSION(C_MessageDecryptFinal, message_decrypt_final)
+STREAM_SESSION(C_MessageSignFinal, message_sign_final)
+STREAM_SESSION(C_MessageVerifyFinal, message_verify_final)
 
 /* ---- encryption ---- */
 

@@ -4,7 +4,7 @@
  */
 #include "host_template.h"
 #include "instance.h"
-#include "request.h"
+#include "stream.h"
 #include "wire/frame.h"
 
 static CK_RV encode(struct connection *connection, const CK_ATTRIBUTE *attributes, CK_ULONG count,
@@ -195,11 +195,4 @@ EXPORT CK_RV C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects,
 	return CKR_OK;
 }
 
-EXPORT CK_RV C_FindObjectsFinal(CK_SESSION_HANDLE session)
-{
-	struct wire_find_objects_final_request request = {.session = session};
-	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
-
-	return connection ? request_find_objects_final(connection, &request, NULL) : rv;
-}
+STREAM_SESSION(C_FindObjectsFinal, find_objects_final)

@@ -5,7 +5,7 @@
  */
 #include "host_template.h"
 #include "instance.h"
-#include "request.h"
+#include "stream.h"
 #include "wire/cryptoki_3.h"
 
 static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, CK_SESSION_HANDLE *session)
@@ -37,14 +37,7 @@ EXPORT CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, C
 	return rv;
 }
 
-EXPORT CK_RV C_CloseSession(CK_SESSION_HANDLE session)
-{
-	struct wire_close_session_request request = {.session = session};
-	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
-
-	return connection ? request_close_session(connection, &request, NULL) : rv;
-}
+STREAM_SESSION(C_CloseSession, close_session)
 
 EXPORT CK_RV C_CloseAllSessions(CK_SLOT_ID slot)
 {
@@ -133,14 +126,7 @@ EXPORT CK_RV C_GetSessionValidationFlags(CK_SESSION_HANDLE session, CK_ULONG typ
 	return rv;
 }
 
-EXPORT CK_RV C_Logout(CK_SESSION_HANDLE session)
-{
-	struct wire_logout_request request = {.session = session};
-	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
-
-	return connection ? request_logout(connection, &request, NULL) : rv;
-}
+STREAM_SESSION(C_Logout, logout)
 
 EXPORT CK_RV C_InitPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR *pin, CK_ULONG pin_len)
 {

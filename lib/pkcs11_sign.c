@@ -73,11 +73,4 @@ EXPORT CK_RV C_VerifySignatureInit(CK_SESSION_HANDLE session, CK_MECHANISM *mech
 STREAM_FEED(C_VerifySignature, verify_signature, CKR_DATA_LEN_RANGE)
 STREAM_FEED(C_VerifySignatureUpdate, verify_signature_update, CKR_DATA_LEN_RANGE)
 
-EXPORT CK_RV C_VerifySignatureFinal(CK_SESSION_HANDLE session)
-{
-	struct wire_verify_signature_final_request request = {.session = session};
-	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
-
-	return connection ? request_verify_signature_final(connection, &request, NULL) : rv;
-}
+STREAM_SESSION(C_VerifySignatureFinal, verify_signature_final)

@@ -41,6 +41,17 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 		return rv ? rv : request_##name(connection, &request, NULL);                       \
 	}
 
+/* Only the session is named, and nothing comes back. */
+#define STREAM_SESSION(function, name)                                                             \
+	EXPORT CK_RV function(CK_SESSION_HANDLE session)                                           \
+	{                                                                                          \
+		struct wire_##name##_request request = {.session = session};                       \
+		CK_RV rv;                                                                          \
+		connection_auto connection = instance_borrow(&rv);                                 \
+                                                                                                   \
+		return connection ? request_##name(connection, &request, NULL) : rv;               \
+	}
+
 #define STREAM_FEED(function, name, too_long)                                                      \
 	EXPORT CK_RV function(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG part_len)         \
 	{                                                                                          \

@@ -392,6 +392,53 @@ TEST(signatures)
 	sign_and_verify(ecdsa, private_key, public_key, 64);
 }
 
+/* The last record of this operation; its reply came after it. */
+static bool recorded_as_approved(const char *operation)
+{
+	FILE *file = fopen(api_path("audit.jsonl"), "r");
+	char line[2048], found[2048] = "", wanted[64];
+
+	ASSERT_NOT_NULL(file);
+	snprintf(wanted, sizeof(wanted), "\"operation\":\"%s\"", operation);
+	while (fgets(line, sizeof(line), file)) {
+		if (strstr(line, wanted))
+			memcpy(found, line, sizeof(found));
+	}
+	fclose(file);
+	ASSERT_TRUE(strstr(found, "\"result\":\"Success\""));
+	ASSERT_EQ(!strstr(found, "\"fips_approved\":true"),
+	          !!strstr(found, "\"fips_approved\":false"));
+	return strstr(found, "\"fips_approved\":true");
+}
+
+/* The mechanism is approved, one of the curves is not. */
+TEST(records_know_the_key)
+{
+	CK_BYTE p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+	CK_BYTE secp256k1[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a};
+	CK_MECHANISM ecdsa = {CKM_ECDSA_SHA256, NULL, 0}, make = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
+	CK_ATTRIBUTE curves[] = {{CKA_EC_PARAMS, p256, sizeof(p256)},
+	                         {CKA_EC_PARAMS, secp256k1, sizeof(secp256k1)}};
+	CK_ATTRIBUTE sign[] = {ATTRIBUTE(CKA_SIGN, yes)};
+	CK_OBJECT_HANDLE private_key, public_key;
+	CK_BYTE signature[64];
+	CK_ULONG len;
+
+	begin();
+	for (size_t i = 0; i < COUNT(curves); i++) {
+		OK(p11->C_GenerateKeyPair(session, &make, &curves[i], 1, sign, 1, &public_key,
+		                          &private_key));
+		len = sizeof(signature);
+		OK(p->C_MessageSignInit(session, &ecdsa, private_key));
+		OK(p->C_SignMessage(session, NULL, 0, data, DATA_LEN, signature, &len));
+		OK(p->C_MessageSignFinal(session));
+		EXPECT_EQ(recorded_as_approved("C_SignMessage"), i == 0);
+		OK(p11->C_SignInit(session, &ecdsa, private_key));
+		OK(p11->C_Sign(session, data, DATA_LEN, signature, &len));
+		EXPECT_EQ(recorded_as_approved("C_Sign"), i == 0);
+	}
+}
+
 TEST(mechanism_flags)
 {
 	const struct {

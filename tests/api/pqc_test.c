@@ -260,6 +260,33 @@ static struct cryptoki_3_2 *v3_2(void)
 	return found->pFunctionList;
 }
 
+/* Message by message: what is slow runs on a worker, and the longest signature fits. */
+TEST(many_messages)
+{
+	CK_MECHANISM mechanism = {CKM_SLH_DSA, NULL, 0};
+	CK_SESSION_HANDLE session = user();
+	struct cryptoki_3_0 *p = &v3_2()->v3;
+	CK_BYTE message[] = MESSAGE;
+	CK_OBJECT_HANDLE keys[2];
+
+	OK(make_pair(session, CKM_SLH_DSA_KEY_PAIR_GEN, CKP_SLH_DSA_SHAKE_256F, false, keys));
+	OK(p->C_MessageSignInit(session, &mechanism, keys[1]));
+	OK(p->C_MessageVerifyInit(session, &mechanism, keys[0]));
+	for (CK_BYTE round = 0; round < 2; round++) {
+		message[0] = round;
+		signature_len = sizeof(signature);
+		OK(p->C_SignMessage(session, NULL, 0, message, sizeof(message), signature,
+		                    &signature_len));
+		ASSERT_EQ(signature_len, 49856);
+		OK(p->C_VerifyMessage(session, NULL, 0, message, sizeof(message), signature,
+		                      signature_len));
+		message[0] ^= 0x80;
+		GIVES(p->C_VerifyMessage(session, NULL, 0, message, sizeof(message), signature,
+		                         signature_len),
+		      CKR_SIGNATURE_INVALID);
+	}
+}
+
 /* Both halves have the same secret; a ciphertext that was changed gives another. */
 TEST(encapsulated_secrets)
 {

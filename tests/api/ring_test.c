@@ -285,7 +285,8 @@ TEST_TIMEOUT(scribbled_while_it_is_read, 120)
 
 	start_agent();
 	honest = open_client();
-	for (uint32_t round = 0; round < 300; round++) {
+	/* Goes on until some of it was noticed; none in the test's time is a failure. */
+	for (uint32_t round = 0; round < 300 || ended == 0; round++) {
 		struct client client = open_client();
 		struct scribbler scribbler = {&client, false, 0x9e3779b97f4a7c15ull + round};
 		pthread_t thread;
@@ -313,7 +314,6 @@ TEST_TIMEOUT(scribbled_while_it_is_read, 120)
 		ASSERT_TRUE(ask_by_ring(&honest, round));
 		expect_by_ring(&honest, round);
 	}
-	EXPECT_GT(ended, 0); /* some of it was noticed */
 	close_client(&honest);
 	expect_agent_alive();
 	expect_descriptors(64);

@@ -190,7 +190,8 @@ check-asan: ## the unit and API tests under AddressSanitizer and UBSan
 check-tsan: ## the unit and API tests under ThreadSanitizer
 	@scripts/install-packages test
 	@$(MAKE) --no-print-directory BUILD=build/tsan SANITIZE=thread tests
-	@TSAN_OPTIONS="die_after_fork=0 $$TSAN_OPTIONS" tests/run --build build/tsan --filter '$(SANITIZED)'
+	@TSAN_OPTIONS="die_after_fork=0 halt_on_error=1 $$TSAN_OPTIONS" CRATON_LOAD_SECONDS=$${CRATON_LOAD_SECONDS:-60} \
+		tests/run --build build/tsan --filter '$(SANITIZED)'
 
 .PHONY: bench bench-vm
 bench: ## measure against SoftHSM2 (in process, and through p11-kit server) and raw OpenSSL

@@ -20,10 +20,9 @@
 #include "request.h"
 #include "wire/frame.h"
 
-#define OPEN_NS         900000000ll  /* to be back within a second */
-#define JOIN_NS         5000000000ll /* a further connection, when the agent is known to live */
-#define SPIN_US_MAX     1000u        /* whatever the agent says */
-#define RING_TIMEOUT_MS 900
+#define QUEUE_NS    900000000ll  /* for a place in the queue of an agent that may be no more */
+#define ANSWER_NS   5000000000ll /* a busy machine may let the agent wait for seconds */
+#define SPIN_US_MAX 1000u        /* whatever the agent says */
 
 struct channel {
 	pthread_mutex_t lock;
@@ -216,22 +215,23 @@ static CK_RV greet(struct connection *connection, int64_t deadline)
 	if (is_first)
 		learn(channel, &reply);
 	connection->spin_us = channel->spin_us;
-	if ((reply.features & WIRE_FEATURE_RING) &&
-	    !exchange_open_ring(connection, RING_TIMEOUT_MS))
+	if ((reply.features & WIRE_FEATURE_RING) && !exchange_open_ring(connection, deadline))
 		return CKR_DEVICE_REMOVED;
 	return CKR_OK;
 }
 
 /* Connects and greets; on failure the connection is as before, and errno tells why. */
-static CK_RV establish(struct connection *connection, int64_t timeout)
+static CK_RV establish(struct connection *connection)
 {
 	struct channel *channel = connection->channel;
-	int64_t deadline = exchange_clock() + timeout;
+	int64_t begin = exchange_clock(), deadline = begin + ANSWER_NS;
+	bool is_first = connection == channel->first;
 	int error = wire(connection);
 	CK_RV rv = CKR_OK;
 
 	if (!error)
-		error = exchange_establish(connection, &channel->address, deadline);
+		error = exchange_establish(connection, &channel->address,
+		                           is_first ? begin + QUEUE_NS : deadline);
 	if (!error && channel_is_lost(channel))
 		error = ESHUTDOWN; /* lose() may have come before there was anything to shut down */
 	if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS)
@@ -265,7 +265,7 @@ static bool first_is_alive(struct channel *channel)
 static CK_RV join(struct connection *connection)
 {
 	struct channel *channel = connection->channel;
-	CK_RV rv = establish(connection, JOIN_NS);
+	CK_RV rv = establish(connection);
 
 	if (!rv || rv == CKR_HOST_MEMORY)
 		return rv;
@@ -365,7 +365,7 @@ static CK_RV open_first(struct channel *channel, const char *socket_path)
 	channel->first = add(channel);
 	if (!channel->first)
 		return CKR_HOST_MEMORY;
-	rv = establish(channel->first, OPEN_NS);
+	rv = establish(channel->first);
 	if (!rv)
 		give_back(channel->first);
 	return rv;

@@ -94,15 +94,25 @@ int exchange_establish(struct connection *connection, const struct sockaddr_un *
 	return 0;
 }
 
+/* For poll: at least a millisecond, none after the deadline, -1 for ever. */
+static int milliseconds_until(int64_t deadline)
+{
+	int64_t left;
+
+	if (deadline == EXCHANGE_FOREVER)
+		return -1;
+	left = deadline - exchange_clock();
+	return left < 0 ? 0 : (int)(left / NS_PER_MS) + 1;
+}
+
 /* Sleeps until the socket is ready. False after the deadline or on error. */
 static bool wait_ready(int fd, short events, int64_t deadline)
 {
 	struct pollfd wanted = {.fd = fd, .events = events};
-	int64_t left = deadline == EXCHANGE_FOREVER ? 0 : deadline - exchange_clock();
-	int timeout = deadline == EXCHANGE_FOREVER ? -1 : (int)(left / NS_PER_MS) + 1;
+	int timeout = milliseconds_until(deadline);
 	int ready;
 
-	if (left < 0)
+	if (!timeout)
 		return false;
 	ready = poll(&wanted, 1, timeout);
 	return ready > 0 || (ready < 0 && errno == EINTR);
@@ -516,7 +526,7 @@ enum exchange_result exchange_run(struct connection *connection,
 
 /* ---- getting the shared memory ---- */
 
-static bool send_ring_request(struct connection *connection, uint32_t request_id)
+static bool send_ring_request(struct connection *connection, uint32_t request_id, int64_t deadline)
 {
 	const struct wire_frame_header header = {.request_id = request_id,
 	                                         .opcode = WIRE_OPCODE_ring};
@@ -524,10 +534,10 @@ static bool send_ring_request(struct connection *connection, uint32_t request_id
 	struct iovec part = {octets, sizeof(octets)};
 
 	wire_frame_store(octets, &header);
-	return send_all(connection->fd, &part, 1, exchange_clock() + NS_PER_S);
+	return send_all(connection->fd, &part, 1, deadline);
 }
 
-bool exchange_open_ring(struct connection *connection, int timeout_ms)
+bool exchange_open_ring(struct connection *connection, int64_t deadline)
 {
 	uint8_t octets[WIRE_FRAME_HEADER_LEN + RING_REPLY_LEN];
 	struct wire_frame_header header = {0};
@@ -535,14 +545,15 @@ bool exchange_open_ring(struct connection *connection, int timeout_ms)
 	bool good;
 	int fd = -1;
 
-	if (!send_ring_request(connection, ++connection->request_id) ||
-	    !exchange_ring_receive(connection->fd, octets, WIRE_FRAME_HEADER_LEN, &fd, timeout_ms))
+	if (!send_ring_request(connection, ++connection->request_id, deadline) ||
+	    !exchange_ring_receive(connection->fd, octets, WIRE_FRAME_HEADER_LEN, &fd,
+	                           milliseconds_until(deadline)))
 		return false;
 	wire_frame_parse(&header, octets);
 	good = header.opcode == WIRE_OPCODE_ring && header.request_id == connection->request_id &&
 	       header.flags == WIRE_FRAME_REPLY && header.body_len <= RING_REPLY_LEN &&
 	       exchange_ring_receive(connection->fd, octets + WIRE_FRAME_HEADER_LEN,
-	                             header.body_len, &fd, timeout_ms);
+	                             header.body_len, &fd, milliseconds_until(deadline));
 	if (good && !header.status && fd >= 0 &&
 	    wire_decode_ring_reply(
 		    (struct wire_bytes){octets + WIRE_FRAME_HEADER_LEN, header.body_len}, &reply))

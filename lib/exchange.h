@@ -70,7 +70,7 @@ int exchange_establish(struct connection *connection, const struct sockaddr_un *
                        int64_t deadline);
 /* Asks for shared memory. False when the connection is lost; without memory it goes on by the
  * socket. */
-bool exchange_open_ring(struct connection *connection, int timeout_ms);
+bool exchange_open_ring(struct connection *connection, int64_t deadline);
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t exchange_clock(void);
 

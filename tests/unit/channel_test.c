@@ -348,21 +348,37 @@ static int listen_only(int backlog)
 	return fd;
 }
 
+static double seconds_until_timeout(void)
+{
+	struct channel *channel;
+	int64_t begin = exchange_clock();
+
+	EXPECT_EQ(channel_open(&channel, path, CHANNEL_HELLO), CKR_DEVICE_REMOVED);
+	EXPECT_EQ(errno, ETIMEDOUT);
+	return seconds_since(begin);
+}
+
 /* An agent that is stopped: the kernel accepts, nobody answers; then the queue is full. */
 TEST(agent_that_never_answers)
 {
-	struct channel *channel;
 	int fd = listen_only(0);
 
-	for (int i = 0; i < 3; i++) {
-		int64_t begin = exchange_clock();
-
-		EXPECT_EQ(channel_open(&channel, path, CHANNEL_HELLO), CKR_DEVICE_REMOVED);
-		EXPECT_EQ(errno, ETIMEDOUT);
-		EXPECT_TRUE(seconds_since(begin) < 1.1);
-	}
+	EXPECT_TRUE(seconds_until_timeout() < 5.5);
+	EXPECT_TRUE(seconds_until_timeout() < 1.1);
 	close(fd);
 	unlink(path);
+}
+
+/* On a busy machine the agent lives, but not at once. */
+TEST(agent_that_answers_late)
+{
+	struct channel *channel;
+
+	snprintf(path, sizeof(path), "/tmp/channel_test.%d", (int)getpid());
+	fake_start(&agent, path);
+	atomic_store(&agent.mode, FAKE_SLOW_HELLO);
+	ASSERT_EQ(channel_open(&channel, path, CHANNEL_HELLO), CKR_OK);
+	stop(channel);
 }
 
 TEST(no_hello_when_not_wanted)

@@ -36,10 +36,11 @@ enum fake_mode {
 	FAKE_SHORT_FIELDS, /* a body that does not decode */
 	FAKE_CUT_HEADER,   /* end of stream inside the header */
 	FAKE_CUT_BODY,
-	FAKE_EOF,     /* end of stream instead of a reply */
-	FAKE_SILENT,  /* no reply until told otherwise */
-	FAKE_TRICKLE, /* one octet at a time */
-	FAKE_SLOW,    /* 30 ms */
+	FAKE_EOF,        /* end of stream instead of a reply */
+	FAKE_SILENT,     /* no reply until told otherwise */
+	FAKE_TRICKLE,    /* one octet at a time */
+	FAKE_SLOW,       /* 30 ms */
+	FAKE_SLOW_HELLO, /* 1.5 s */
 	FAKE_REFUSE_JOIN,
 	FAKE_WRONG_LENGTH, /* output_len and output differ */
 };
@@ -269,6 +270,8 @@ static inline bool fake_reply(struct fake_agent *agent, int fd,
 	}
 	if (mode == FAKE_SLOW)
 		fake_sleep_ms(30);
+	if (mode == FAKE_GOOD && atomic_load(&agent->mode) == FAKE_SLOW_HELLO)
+		fake_sleep_ms(1500);
 	switch (mode) {
 	case FAKE_EOF:
 		go_on = false;

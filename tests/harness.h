@@ -81,7 +81,7 @@ static inline void __attribute__((noreturn)) harness_end(int status)
 
 static inline void harness_note(bool fatal)
 {
-	harness_failed = true;
+	__atomic_store_n(&harness_failed, true, __ATOMIC_RELAXED); /* threads may fail at once */
 	__atomic_store_n(&harness_report->failed, true, __ATOMIC_RELAXED);
 	fflush(stdout);
 	if (fatal)

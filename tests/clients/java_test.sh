@@ -20,7 +20,7 @@ tool() {
 	keytool -keystore NONE -storetype PKCS11 -storepass "$USER_PIN" -providerclass sun.security.pkcs11.SunPKCS11 -providerarg java.cfg "$@"
 }
 generate() { # ALIAS OPTIONS
-	tool -genkeypair -alias "$1" "${@:2}" -dname "CN=localhost" -validity 2 && tool -exportcert -alias "$1" -rfc -file "$1.pem" &&
+	tool -genkeypair -alias "$1" "${@:2}" -dname "CN=$1" -validity 2 && tool -exportcert -alias "$1" -rfc -file "$1.pem" &&
 		openssl verify -check_ss_sig -CAfile "$1.pem" "$1.pem" &&
 		p11 --read-object --type cert --label "$1" -o "$1.der" && cmp "$1.der" <(openssl x509 -in "$1.pem" -outform DER)
 }
@@ -35,6 +35,7 @@ comment <probe.out
 check "sign and verify, against the JDK's own verifier" grep -qx signatures probe.out
 check "AES-GCM: sealed, opened, tampered, and what SunJCE computes" grep -qx gcm probe.out
 check "eight threads" grep -qx threads probe.out
+# keytool leaves a certificate that another of the token may hang on: one whose issuer has the same name.
 delete() { tool -delete -alias ec && ! p11 --read-object --type cert --label ec -o gone; }
 check "keytool -delete" delete
 check "B10: no session is left" wait_for 5 sessions_freed

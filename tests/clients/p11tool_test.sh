@@ -56,7 +56,7 @@ for label in rsa ecc; do
 done
 check "--test-sign with RSA-PSS" tool --login --test-sign --sign-params=RSA-PSS --hash=SHA256 "$URI;object=rsa;type=private"
 check "--test-sign with P-384" tool --login --test-sign --hash=SHA384 "$URI;object=ecc384;type=private"
-[ ! -s ed.pem ] || check "--test-sign with Ed25519" tool --login --test-sign "$URI;object=ed;type=private"
+[ ! -s ed.pem ] || check "--test-sign with Ed25519" tool --login --test-sign --hash=SHA512 "$URI;object=ed;type=private"
 
 printf 'cn = "token signed"\nserial = 7\nexpiration_days = 2\nca\ncert_signing_key\n' >template
 self_signed() { # LABEL

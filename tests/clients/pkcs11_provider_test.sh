@@ -158,7 +158,7 @@ handshake() { # KEY VERSION TEXT SIGNATURE
 		grep -qi "Peer signature type: $4" client.out
 }
 stranger() { ! openssl s_client -connect "127.0.0.1:$PORT" -verify_return_error -CAfile "$1.crt" </dev/null; }
-declare -A SIGNATURE=([rsa]=RSA-PSS [ec]=ECDSA [ed]=Ed25519) STRANGER=([rsa]=ec [ec]=rsa [ed]=ec)
+declare -A SIGNATURE=([rsa]="rsa[-_]pss" [ec]=ECDSA [ed]=Ed25519) STRANGER=([rsa]=ec [ec]=rsa [ed]=ec)
 for key in rsa ec ed; do
 	check_here "$key: s_server starts" server $key || continue
 	check "$key: TLS 1.3 handshake" handshake $key tls1_3 TLSv1.3 "${SIGNATURE[$key]}"

@@ -70,13 +70,24 @@ def encrypt(session):
         raise AssertionError('a tampered text was decrypted')
 
 
+def mechanisms(library, slot):
+    """Not by getMechanismList alone: PyKCS11 up to 1.5.17 ends with KeyError at a mechanism of PKCS#11 3.2, such as ML-KEM."""
+    numbers = PyKCS11.LowLevel.ckintlist()
+    assert library.lib.C_GetMechanismList(slot, numbers) == PyKCS11.CKR_OK and len(numbers) > 50
+    known = [PyKCS11.CKM[number] for number in numbers if number in PyKCS11.CKM]
+    for mechanism in known:
+        library.getMechanismInfo(slot, mechanism)
+    if len(known) == len(numbers):
+        assert library.getMechanismList(slot) == known
+    print(len(numbers), 'mechanisms, of which PyKCS11 has a name for', len(known))
+
+
 def main(module, pin, folder):
     library = PyKCS11Lib()
     library.load(module)
     slot = library.getSlotList(tokenPresent=True)[0]
-    print(library.getInfo(), library.getTokenInfo(slot), len(library.getMechanismList(slot)), 'mechanisms')
-    for mechanism in library.getMechanismList(slot):
-        library.getMechanismInfo(slot, mechanism)
+    print(library.getInfo(), library.getTokenInfo(slot))
+    mechanisms(library, slot)
     session = library.openSession(slot, PyKCS11.CKF_SERIAL_SESSION | PyKCS11.CKF_RW_SESSION)
     assert not session.findObjects([(PyKCS11.CKA_CLASS, PyKCS11.CKO_PRIVATE_KEY)]), 'private objects before login'
     session.login(pin)

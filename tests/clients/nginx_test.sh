@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # TIMEOUT 120
-# nginx: the server's key is in the token (libp11's engine), four workers sign after fork; curl is the client, its key in the token too.
+# nginx: the server's key is in the token (libp11's engine), four workers sign after fork; curl is the client, its key in the
+# token too, by the engine and by the provider.
 . "$(dirname "$0")/../lib.sh"
 ktap_plan
 NGINX=$(command -v nginx || ls /usr/sbin/nginx 2>/dev/null)
@@ -104,6 +105,16 @@ with_token() {
 	OPENSSL_CONF=openssl.cnf get --engine pkcs11 --key-type ENG --key "pkcs11:token=nginx;object=client;type=private" --cert client.crt
 }
 check "curl with its certificate's key in the token" contains " SUCCESS" with_token
+# From 8.12 on by OpenSSL's provider; curl has a library context of its own, which reads no OPENSSL_CONF.
+with_provider() {
+	PKCS11_PROVIDER_MODULE=$MODULE get --engine pkcs11 --key-type PROV --cert client.crt \
+		--key "pkcs11:token=nginx;object=$1;type=private?pin-source=file:$SCRATCH/user-pin"
+}
+other_key() { ! with_provider server; }
+if [ -e "$(openssl version -m | sed -n 's/.*"\(.*\)"/\1/p')/pkcs11.so" ] && printf '8.12\n%s\n' "$(curl --version | cut -d' ' -f2)" | sort -CV; then
+	check "curl with the key in the token, by the provider" contains " SUCCESS" with_provider client
+	check "curl refuses a key that is not its certificate's" other_key
+fi
 kill "$NGINX_PID"
 wait "$NGINX_PID" 2>/dev/null
 forget "$NGINX_PID"

@@ -16,7 +16,7 @@ check "token init" token_init nss
 mkdir db
 : >empty
 DB=sql:$SCRATCH/db
-database() { certutil -N -d "$DB" --empty-password && modutil -dbdir "$DB" -force -add craton -libfile "$MODULE" </dev/null; }
+database() { certutil -N -d "$DB" --empty-password && modutil -dbdir "$DB" -force -add craton -libfile "$MODULE" -mechanisms FRIENDLY </dev/null; }
 check "modutil -add" database
 check "modutil -list names the token" contains "token: nss" modutil -dbdir "$DB" -list
 cert() { certutil -d "$DB" -h nss -f user-pin "$@"; }
@@ -31,6 +31,18 @@ check "certutil -S: P-256 key and certificate on the token" self_signed ec -k ec
 check "certutil -K lists both keys" test "$(cert -K 2>/dev/null | grep -c '^<')" = 2
 request() { cert -R -k rsa -g 2048 -s CN=leaf -z noise -a -o leaf.csr && openssl req -in leaf.csr -verify -noout; }
 check "certutil -R: a request verified by openssl" request
+# ---- a CA whose key is in the token; it asks: a CA? path length? critical? ----
+ca() { printf 'y\n\ny\n' | cert -S -x -n "$1" -s "CN=$1" -t ,, -z noise -m "$((RANDOM + 1))" -v 1 -2 "${@:2}" && cert -L -n "nss:$1" -a >"$1.pem"; }
+issue() { # CA OTHER-CA: for a stranger's request
+	openssl req -new -newkey rsa:2048 -nodes -keyout leaf.key -subj "/CN=leaf of $1" -out leaf.csr &&
+		cert -C -c "nss:$1" -i leaf.csr -a -o "leaf-$1.pem" -m "$((RANDOM + 1))" -v 1 &&
+		openssl verify -CAfile "$1.pem" "leaf-$1.pem" && ! openssl verify -CAfile "$2.pem" "leaf-$1.pem" &&
+		[ "$(openssl x509 -in "leaf-$1.pem" -noout -pubkey)" = "$(openssl pkey -in leaf.key -pubout)" ]
+}
+check "certutil -S -2: a CA with an RSA key" ca rsa-ca -k rsa -g 2048
+check "certutil -S -2: a CA with a P-256 key" ca ec-ca -k ec -q nistp256
+check "certutil -C: the RSA CA signs a certificate" issue rsa-ca ec-ca
+check "certutil -C: the P-256 CA signs a certificate" issue ec-ca rsa-ca
 import() {
 	openssl req -x509 -newkey rsa:2048 -nodes -keyout in.key -subj /CN=imported -days 2 -out in.crt &&
 		openssl pkcs12 -export -inkey in.key -in in.crt -name imported -passout pass:p12-password -out in.p12 &&

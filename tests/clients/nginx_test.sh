@@ -111,7 +111,7 @@ with_provider() {
 		--key "pkcs11:token=nginx;object=$1;type=private?pin-source=file:$SCRATCH/user-pin"
 }
 other_key() { ! with_provider server; }
-if [ -e "$(openssl version -m | sed -n 's/.*"\(.*\)"/\1/p')/pkcs11.so" ] && printf '8.12\n%s\n' "$(curl --version | cut -d' ' -f2)" | sort -CV; then
+if [ -e "$(openssl version -m | sed -n 's/.*"\(.*\)"/\1/p')/pkcs11.so" ] && printf '8.12\n%s\n' "$(curl --version | sed -n '1s/^curl \([^ ]*\).*/\1/p')" | sort -CV; then
 	check "curl with the key in the token, by the provider" contains " SUCCESS" with_provider client
 	check "curl refuses a key that is not its certificate's" other_key
 fi

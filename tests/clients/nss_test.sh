@@ -29,7 +29,7 @@ self_signed() { # NAME OPTIONS
 check "certutil -S: RSA key and certificate on the token" self_signed rsa -k rsa -g 2048
 check "certutil -S: P-256 key and certificate on the token" self_signed ec -k ec -q nistp256
 check "certutil -K lists both keys" test "$(cert -K 2>/dev/null | grep -c '^<')" = 2
-request() { cert -R -k rsa -g 2048 -s CN=leaf -z noise -a -o leaf.csr && openssl req -in leaf.csr -verify -noout; }
+request() { cert -R -k rsa -g 2048 -s CN=leaf -z noise -a -o leaf.csr && request_verifies leaf.csr; }
 check "certutil -R: a request verified by openssl" request
 # ---- a CA whose key is in the token; it asks: a CA? path length? critical? ----
 ca() { printf 'y\n\ny\n' | cert -S -x -n "$1" -s "CN=$1" -t ,, -z noise -m "$((RANDOM + 1))" -v 1 -2 "${@:2}" && cert -L -n "nss:$1" -a >"$1.pem"; }

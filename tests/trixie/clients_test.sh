@@ -8,7 +8,7 @@
 need_root
 PROGRAMS=(opensc libengine-pkcs11-openssl pkcs11-provider gnutls-bin p11-kit p11-kit-modules openssh-client openssh-server
 	default-jdk-headless libnss3-tools nginx-light curl python3-pykcs11 gunicorn bind9-utils knot-dnssecutils ldnsutils nodejs keyutils
-	cryptsetup-bin systemd-cryptsetup dmsetup e2fsprogs strace xxd jq procps)
+	gpgsm gpg-agent gnupg-pkcs11-scd cryptsetup-bin systemd-cryptsetup dmsetup e2fsprogs strace xxd jq procps)
 ktap_plan
 scratch
 check "its packages are there" "$TOP/scripts/trixie-root" install "${ROOT_BUILD_PACKAGES[@]}" "${PROGRAMS[@]}"

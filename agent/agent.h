@@ -31,6 +31,7 @@ struct agent_slot {
 	struct token *token;
 	atomic_uint session_count;
 	atomic_uint rw_session_count;
+	atomic_uint events; /* how often its token was initialised in this agent's life */
 };
 
 struct agent {

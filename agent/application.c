@@ -39,6 +39,8 @@ static void application_free(struct application *application)
 	wire_wipe(application->ticket, sizeof(application->ticket));
 	free((void *)application->logins);
 	free(application->slot_sessions);
+	free(application->told_events);
+	operation_states_destroy(&application->saved);
 	free(application->connection_fds);
 	free(application->sessions);
 	free(application);
@@ -79,19 +81,23 @@ enum err application_new(struct agent *agent, uid_t uid, gid_t gid, pid_t pid,
 		return ERROR_MEMORY;
 	atomic_init(&application->references, 1);
 	pthread_mutex_init(&application->lock, NULL);
+	operation_states_init(&application->saved);
 	application->agent = agent;
 	application->uid = uid;
 	application->gid = gid;
 	application->pid = pid;
 	application->logins = calloc(agent->slot_count, sizeof(*application->logins));
 	application->slot_sessions = calloc(agent->slot_count, sizeof(*application->slot_sessions));
-	err = application->logins && application->slot_sessions
+	application->told_events = calloc(agent->slot_count, sizeof(*application->told_events));
+	err = application->logins && application->slot_sessions && application->told_events
 	              ? crypto_random(agent->crypto, application->ticket, WIRE_TICKET_LEN)
 	              : ERROR_MEMORY;
 	if (err) {
 		application_free(application);
 		return err;
 	}
+	for (uint32_t i = 0; i < agent->slot_count; i++)
+		application->told_events[i] = atomic_load(&agent->slots[i].events);
 	read_name(application);
 	list_insert(agent->applications, application);
 	*out = application;
@@ -209,4 +215,21 @@ void application_close(struct application *application)
 enum login application_login_state(const struct application *application, uint64_t slot_id)
 {
 	return atomic_load_explicit(&application->logins[slot_id], memory_order_acquire);
+}
+
+bool application_next_event(struct application *application, uint64_t *slot_id)
+{
+	struct agent *agent = application->agent;
+	bool found = false;
+
+	pthread_mutex_lock(&application->lock);
+	for (uint32_t i = 0; i < agent->slot_count && !found; i++) {
+		uint32_t events = atomic_load(&agent->slots[i].events);
+
+		found = application->told_events[i] != events;
+		application->told_events[i] = events;
+		*slot_id = found ? i : 0;
+	}
+	pthread_mutex_unlock(&application->lock);
+	return found;
 }

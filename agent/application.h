@@ -21,6 +21,7 @@
 #include "error.h"
 #include "message_based.h"
 #include "operation.h"
+#include "operation_state.h"
 #include "wire/frame.h"
 
 #define APPLICATION_NAME_LEN 16u
@@ -58,7 +59,9 @@ struct application {
 	atomic_bool closed;        /* no session opens and no call goes to a worker any more */
 	struct session **sessions; /* open-addressed table, size a power of two */
 	uint32_t session_capacity, session_count;
-	uint32_t *slot_sessions;      /* how many of them per slot */
+	uint32_t *slot_sessions; /* how many of them per slot */
+	uint32_t *told_events;   /* per slot: how many of agent_slot.events it knows of */
+	struct operation_states saved;
 	_Atomic uint8_t *logins;      /* enum login per slot */
 	atomic_uint calls_on_workers; /* while it is 0, closing waits for nothing slow */
 	int *connection_fds; /* registered by connections, so that closing the first can shut down
@@ -145,6 +148,9 @@ void session_end_messages(struct session *session, enum operation_kind kind);
 void session_end_search(struct session *session);
 /* Ends every active operation and search of a locked session. */
 void session_cancel(struct session *session);
+/* A slot where something happened that the application has not been told; false when there is none.
+ */
+bool application_next_event(struct application *application, uint64_t *slot_id);
 /* Number of sessions of the application in a slot. */
 void application_count_sessions(struct application *application, uint64_t slot_id, uint32_t *count,
                                 uint32_t *rw_count);

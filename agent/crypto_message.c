@@ -21,6 +21,16 @@ void crypto_message_clear(struct crypto_message *message)
 	wire_wipe(message->hash, sizeof(message->hash));
 }
 
+enum err crypto_message_copy(struct crypto_message *to, const struct crypto_message *from)
+{
+	if (!from->context)
+		return ERROR_NONE;
+	to->context = EVP_MD_CTX_new();
+	if (!to->context)
+		return ERROR_MEMORY;
+	return EVP_MD_CTX_copy_ex(to->context, from->context) ? ERROR_NONE : ERROR_CRYPTO;
+}
+
 static enum err hash_update(struct crypto *crypto, struct crypto_message *message,
                             struct wire_bytes data)
 {

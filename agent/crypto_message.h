@@ -19,6 +19,9 @@ struct crypto_message {
 void crypto_message_init(struct crypto_message *message, enum crypto_digest digest);
 /* Wipes and frees. Safe on a zeroed structure. */
 void crypto_message_clear(struct crypto_message *message);
+/* The state of `from`, which hashes, into a fresh one. */
+enum err crypto_message_copy(struct crypto_message *to,
+                             const struct crypto_message *from) MUST_CHECK;
 /* ERROR_DATA_LENGTH above WIRE_DATA_LIMIT gathered octets. */
 enum err crypto_message_update(struct crypto *crypto, struct crypto_message *message,
                                struct wire_bytes data) MUST_CHECK;

@@ -137,6 +137,7 @@ static enum err signature_start(struct operation *operation, const struct wire_m
 	if (rsa->shape == WIRE_SHAPE_pss)
 		return read_pss(operation, parameter);
 	rsa->hash = operation->mechanism->digest;
+	operation->bound_only = operation->kind == OPERATION_VERIFY_RECOVER;
 	return ERROR_NONE;
 }
 
@@ -220,6 +221,35 @@ static enum err verify(struct operation *operation, struct wire_bytes message,
 	if (EVP_PKEY_verify(context, signature.data, signature.len, message.data, message.len) == 1)
 		return ERROR_NONE;
 	return ERROR_SIGNATURE;
+}
+
+/* Out of the signature comes what was signed; without padding that is a whole modulus' length. */
+static enum err recover(struct operation *operation, struct wire_bytes signature, uint8_t *out,
+                        size_t *out_len)
+{
+	struct rsa *rsa = operation->state;
+	context_auto context = NULL;
+	OSSL_PARAM params[PARAMS_MAX];
+	size_t len = rsa->len;
+
+	if (signature.len != rsa->len)
+		return ERROR_SIGNATURE_LENGTH;
+	context = new_context(operation);
+	if (!context ||
+	    EVP_PKEY_verify_recover_init_ex(context, signature_params(operation, params)) <= 0)
+		return ERROR_CRYPTO;
+	if (EVP_PKEY_verify_recover(context, out, &len, signature.data, signature.len) <= 0)
+		return ERROR_SIGNATURE;
+	*out_len = len;
+	return ERROR_NONE;
+}
+
+static enum err signature_produce(struct operation *operation, struct wire_bytes message,
+                                  uint8_t *out, size_t *out_len)
+{
+	if (operation->kind == OPERATION_VERIFY_RECOVER)
+		return recover(operation, message, out, out_len);
+	return sign(operation, message, out, out_len);
 }
 
 static size_t signature_max(const struct operation *operation, size_t data_len,
@@ -372,7 +402,7 @@ static size_t encryption_max(const struct operation *operation, size_t data_len,
 const struct operation_methods crypto_rsa_signature_methods = {
 	.state_len = sizeof(struct rsa),
 	.start = signature_start,
-	.produce = sign,
+	.produce = signature_produce,
 	.verify = verify,
 	.output_max = signature_max,
 	.stop = stop,

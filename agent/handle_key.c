@@ -169,6 +169,8 @@ enum err handle_wrap_key(struct call *call, const struct wire_wrap_key_request *
 	if (!key)
 		return ERROR_KEY_HANDLE;
 	handle_note_key(call, key);
+	if (!template_permits_wrap(wrapping_key, key))
+		return ERROR_KEY_HANDLE; /* §4.10, CKA_WRAP_TEMPLATE */
 	err = policy_wrap(wrapping_key, key);
 	if (!err)
 		err = keygen_wrap(call->agent->crypto, mechanism, &request->mechanism, wrapping_key,

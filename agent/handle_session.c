@@ -190,6 +190,8 @@ static const struct {
 	{CKF_DIGEST, 0, OPERATION_DIGEST},
 	{CKF_SIGN, CKF_MESSAGE_SIGN, OPERATION_SIGN},
 	{CKF_VERIFY, CKF_MESSAGE_VERIFY, OPERATION_VERIFY},
+	{CKF_SIGN_RECOVER, 0, OPERATION_SIGN_RECOVER},
+	{CKF_VERIFY_RECOVER, 0, OPERATION_VERIFY_RECOVER},
 };
 
 /* What is not active need not be cancelled (v3.0 §5.6.10). */
@@ -211,5 +213,76 @@ enum err handle_session_cancel(struct call *call, const struct wire_session_canc
 	}
 	if (request->flags & CKF_FIND_OBJECTS)
 		session_end_search(session);
+	return ERROR_NONE;
+}
+
+/* Saved is the state of a session that does nothing but digest. */
+static enum err saveable(const struct session *session)
+{
+	bool any = false, other = false;
+
+	for (int kind = 0; kind < OPERATION_KINDS; kind++) {
+		bool active = session->operations[kind] || session->messages[kind];
+
+		any |= active;
+		other |= active && kind != OPERATION_DIGEST;
+	}
+	if (!any)
+		return ERROR_OPERATION_NONE;
+	return other ? ERROR_STATE_UNSAVEABLE : ERROR_NONE;
+}
+
+enum err handle_get_operation_state(struct call *call,
+                                    const struct wire_get_operation_state_request *request,
+                                    struct wire_get_operation_state_reply *reply)
+{
+	session_auto session = NULL;
+	uint8_t *name;
+	enum err err;
+
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	err = saveable(session);
+	if (err)
+		return err;
+	reply->output_len = OPERATION_STATE_LEN;
+	call->unaudited = request->query || request->capacity < OPERATION_STATE_LEN;
+	if (call->unaudited)
+		return request->query ? ERROR_NONE : ERROR_BUFFER_TOO_SMALL;
+	name = wire_buffer_extend(&call->output, OPERATION_STATE_LEN);
+	if (!name)
+		return ERROR_MEMORY;
+	reply->output = (struct wire_bytes){name, OPERATION_STATE_LEN};
+	return operation_states_save(&call->application->saved, call->agent->crypto,
+	                             session->slot_id, session->operations[OPERATION_DIGEST], name);
+}
+
+/* What was active in the session is replaced. */
+enum err handle_set_operation_state(struct call *call,
+                                    const struct wire_set_operation_state_request *request,
+                                    struct wire_set_operation_state_reply *reply)
+{
+	session_auto session = NULL;
+	struct operation *operation;
+	enum err err;
+
+	(void)reply;
+	session = handle_session(call, request->session, &err);
+	if (!session)
+		return err;
+	err = operation_states_restore(&call->application->saved, session->slot_id, request->state,
+	                               &operation);
+	if (err)
+		return err;
+	if (request->encryption_key || request->authentication_key) {
+		operation_free(operation);
+		return ERROR_KEY_NOT_NEEDED;
+	}
+	for (int kind = 0; kind < OPERATION_KINDS; kind++) {
+		session_end_operation(session, kind);
+		session_end_messages(session, kind);
+	}
+	session->operations[OPERATION_DIGEST] = operation;
 	return ERROR_NONE;
 }

@@ -179,6 +179,7 @@ enum err handle_init_token(struct call *call, const struct wire_init_token_reque
                            struct wire_init_token_reply *reply)
 {
 	struct agent_slot *slot = agent_slot(call->agent, request->slot_id);
+	enum err err;
 
 	(void)reply;
 	if (!slot)
@@ -187,7 +188,18 @@ enum err handle_init_token(struct call *call, const struct wire_init_token_reque
 		return ERROR_SESSION_EXISTS;
 	if (request->label.len > STORE_LABEL_LEN)
 		return ERROR_ARGUMENTS;
-	return token_initialize(slot->token, request->pin, request->label, &call->delay_ms);
+	err = token_initialize(slot->token, request->pin, request->label, &call->delay_ms);
+	if (!err)
+		atomic_fetch_add(&slot->events, 1);
+	return err;
+}
+
+enum err handle_slot_event(struct call *call, const struct wire_slot_event_request *request,
+                           struct wire_slot_event_reply *reply)
+{
+	(void)request;
+	reply->occurred = application_next_event(call->application, &reply->slot_id);
+	return ERROR_NONE;
 }
 
 enum err handle_init_pin(struct call *call, const struct wire_init_pin_request *request,

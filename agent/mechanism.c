@@ -20,6 +20,7 @@
 #define SECRET_MAX 32768
 
 #define SIGN    (CKF_SIGN | CKF_VERIFY)
+#define RECOVER (CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER)
 #define ENCRYPT (CKF_ENCRYPT | CKF_DECRYPT)
 #define WRAP    (CKF_WRAP | CKF_UNWRAP)
 
@@ -94,10 +95,10 @@
 /* Ascending by type, which mechanism_find relies on. */
 static const struct mechanism table[] = {
 	RSA(CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, 0, true, .key = &keygen_rsa_methods),
-	RSA(CKM_RSA_PKCS, SIGN | ENCRYPT | WRAP, 0, false,
+	RSA(CKM_RSA_PKCS, SIGN | RECOVER | ENCRYPT | WRAP, 0, false,
             .operation = &crypto_rsa_signature_methods,
             .encryption = &crypto_rsa_encryption_methods),
-	RSA(CKM_RSA_X_509, SIGN | ENCRYPT, NEEDS_RAW_RSA, false,
+	RSA(CKM_RSA_X_509, SIGN | RECOVER | ENCRYPT, NEEDS_RAW_RSA, false,
             .operation = &crypto_rsa_signature_methods,
             .encryption = &crypto_rsa_encryption_methods),
 	RSA_SHA1(CKM_SHA1_RSA_PKCS),

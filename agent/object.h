@@ -39,6 +39,8 @@ enum object_usage {
 	USAGE_COMPROMISED = 1u << 15, /* set by the operator: no use at all */
 	USAGE_ENCAPSULATE = 1u << 16,
 	USAGE_DECAPSULATE = 1u << 17,
+	USAGE_SIGN_RECOVER = 1u << 18,
+	USAGE_VERIFY_RECOVER = 1u << 19,
 };
 
 struct object {

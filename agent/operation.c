@@ -22,6 +22,8 @@ static const struct {
 	[OPERATION_DIGEST] = {CKF_DIGEST, 0, false, HALF_PUBLIC},
 	[OPERATION_SIGN] = {CKF_SIGN, 0, false, HALF_PRIVATE},
 	[OPERATION_VERIFY] = {CKF_VERIFY, 0, false, HALF_PUBLIC},
+	[OPERATION_SIGN_RECOVER] = {CKF_SIGN_RECOVER, 0, false, HALF_PRIVATE},
+	[OPERATION_VERIFY_RECOVER] = {CKF_VERIFY_RECOVER, 0, false, HALF_PUBLIC},
 };
 
 static enum err check_start(struct crypto *crypto, enum operation_kind kind,
@@ -120,6 +122,26 @@ enum err operation_start_wrapping(struct operation **operation, enum operation_k
                                   const struct wire_mechanism *parameter, struct object *key)
 {
 	return start(operation, kind, kinds[kind].wrapping, crypto, mechanism, parameter, key);
+}
+
+enum err operation_copy(const struct operation *from, struct operation **copy)
+{
+	struct operation *made;
+	enum err err;
+
+	*copy = NULL;
+	if (from->kind != OPERATION_DIGEST)
+		return ERROR_STATE_UNSAVEABLE;
+	made = make(from->kind, from->crypto, from->mechanism, NULL);
+	if (!made)
+		return ERROR_MEMORY;
+	made->updated = from->updated;
+	err = crypto_message_copy(&made->message, &from->message);
+	if (err)
+		operation_free(made);
+	else
+		*copy = made;
+	return err;
 }
 
 void operation_free(struct operation *operation)

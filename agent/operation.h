@@ -24,6 +24,8 @@ enum operation_kind {
 	OPERATION_DIGEST,
 	OPERATION_SIGN,
 	OPERATION_VERIFY,
+	OPERATION_SIGN_RECOVER,
+	OPERATION_VERIFY_RECOVER, /* the signature is the data, and the data are the result */
 	OPERATION_KINDS,
 };
 
@@ -48,6 +50,8 @@ enum err operation_start_wrapping(struct operation **operation, enum operation_k
                                   struct crypto *crypto, const struct mechanism *mechanism,
                                   const struct wire_mechanism *parameter,
                                   struct object *key) MUST_CHECK;
+/* Another operation in the same state. ERROR_STATE_UNSAVEABLE for all but digests. */
+enum err operation_copy(const struct operation *from, struct operation **copy) MUST_CHECK;
 /* Wipes and frees. NULL is allowed. */
 void operation_free(struct operation *operation);
 const struct mechanism *operation_mechanism(const struct operation *operation);

@@ -415,6 +415,7 @@ bool application_log_out(struct application *application, uint64_t slot_id)
 		return false;
 	cancel_sessions(application, slot_id);
 	token_drop_private_session_objects(token, application);
+	operation_states_drop(&application->saved, slot_id);
 	token_logout(token);
 	return true;
 }

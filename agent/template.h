@@ -89,5 +89,8 @@ void template_read(const struct object *object, uint64_t type, struct wire_attri
 /* Does the object match a search template? Every attribute must be readable and equal. Overwrites
  * the thread's CKA_UNIQUE_ID as template_read does. */
 bool template_matches(const struct object *object, const struct wire_template *template);
+/* Does the key match the wrapping key's CKA_WRAP_TEMPLATE, if it has one? Compared as in a search.
+ */
+bool template_permits_wrap(const struct object *wrapping_key, const struct object *key);
 
 #endif

@@ -108,3 +108,14 @@ bool template_matches(const struct object *object, const struct wire_template *t
 	}
 	return true;
 }
+
+bool template_permits_wrap(const struct object *wrapping_key, const struct object *key)
+{
+	struct wire_attribute outer;
+	struct wire_template wanted;
+
+	if (!attributes_get(&wrapping_key->attributes, CKA_WRAP_TEMPLATE, &outer))
+		return true;
+	wanted = rule_nested(&outer);
+	return template_matches(key, &wanted);
+}

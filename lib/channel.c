@@ -10,6 +10,7 @@
 #include "channel.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -311,6 +312,14 @@ void channel_return(struct connection *connection)
 void channel_return_at(struct connection **connection)
 {
 	channel_return(*connection);
+}
+
+/* Octets that come meanwhile, such as a late doorbell, are the next call's. */
+void channel_pause(struct connection *connection, int timeout_ms)
+{
+	struct pollfd end = {.fd = connection->fd, .events = POLLRDHUP};
+
+	poll(&end, 1, timeout_ms);
 }
 
 CK_RV channel_bad_reply(struct connection *connection)

@@ -67,6 +67,9 @@ void channel_return_at(struct connection **connection);
  */
 CK_RV channel_call(struct connection *connection, const struct exchange_message *message,
                    const void *request, struct wire_bytes *last, void *reply);
+/* Waits this long, or until the channel is closed or the agent is gone, which the next call tells.
+ */
+void channel_pause(struct connection *connection, int timeout_ms);
 /* For a reply whose fields contradict each other: loses the channel, returns CKR_DEVICE_REMOVED. */
 CK_RV channel_bad_reply(struct connection *connection);
 

@@ -154,3 +154,29 @@ EXPORT CK_RV C_SetPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR *old_pin, CK_ULONG 
 		return rv;
 	return old_pin && new_pin ? request_set_pin(connection, &request, NULL) : CKR_ARGUMENTS_BAD;
 }
+
+STREAM_FINAL(C_GetOperationState, get_operation_state)
+
+EXPORT CK_RV C_SetOperationState(CK_SESSION_HANDLE session, CK_BYTE *state, CK_ULONG state_len,
+                                 CK_OBJECT_HANDLE encryption_key,
+                                 CK_OBJECT_HANDLE authentication_key)
+{
+	struct wire_set_operation_state_request request = {
+		.session = session,
+		.state = {state, state_len},
+		.encryption_key = encryption_key,
+		.authentication_key = authentication_key,
+	};
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	if (!connection)
+		return rv;
+	if (!state)
+		return CKR_ARGUMENTS_BAD;
+	/* One that does not fit a frame is none of ours. */
+	if (state_len > WIRE_CONTROL_LIMIT)
+		return CKR_SAVED_STATE_INVALID;
+	rv = request_set_operation_state(connection, &request, NULL);
+	return rv == CKR_ARGUMENTS_BAD ? CKR_SAVED_STATE_INVALID : rv;
+}

@@ -74,3 +74,8 @@ STREAM_FEED(C_VerifySignature, verify_signature, CKR_DATA_LEN_RANGE)
 STREAM_FEED(C_VerifySignatureUpdate, verify_signature_update, CKR_DATA_LEN_RANGE)
 
 STREAM_SESSION(C_VerifySignatureFinal, verify_signature_final)
+
+STREAM_INIT(C_SignRecoverInit, sign_recover_init, CKF_SIGN_RECOVER)
+STREAM_THROUGH(C_SignRecover, sign_recover, CKR_DATA_LEN_RANGE)
+STREAM_INIT(C_VerifyRecoverInit, verify_recover_init, CKF_VERIFY_RECOVER)
+STREAM_THROUGH(C_VerifyRecover, verify_recover, CKR_SIGNATURE_LEN_RANGE)

@@ -9,7 +9,8 @@
 #include "instance.h"
 #include "request.h"
 
-#define LABEL_LEN 32u
+#define LABEL_LEN       32u
+#define EVENT_PERIOD_MS 250
 
 /* Blank padded, never ended by NUL; a name too long is cut between two characters of UTF-8. */
 static void pad(CK_UTF8CHAR *out, size_t out_len, struct wire_bytes text)
@@ -212,6 +213,30 @@ EXPORT CK_RV C_InitToken(CK_SLOT_ID slot, CK_UTF8CHAR *pin, CK_ULONG pin_len, CK
 	return request_init_token(connection, &request, NULL);
 }
 
+/* The agent does not tell; it is asked, at once and then four times a second, until something
+ * happened or the channel ends: by C_Finalize, or with the agent. */
+static CK_RV wait_for_event(CK_FLAGS flags, CK_SLOT_ID *slot)
+{
+	struct wire_slot_event_request request = {0};
+	struct wire_slot_event_reply reply = {0};
+	CK_RV rv;
+	connection_auto connection = instance_borrow(&rv);
+
+	if (!connection)
+		return rv;
+	for (;;) {
+		rv = request_slot_event(connection, &request, &reply);
+		if (!rv && !reply.occurred && (flags & CKF_DONT_BLOCK))
+			rv = CKR_NO_EVENT;
+		if (rv || reply.occurred)
+			break;
+		channel_pause(connection, EVENT_PERIOD_MS);
+	}
+	if (!rv)
+		*slot = host_ulong(reply.slot_id);
+	return rv;
+}
+
 EXPORT CK_RV C_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID *slot, void *reserved)
 {
 	CK_RV rv = instance_check_agent();
@@ -220,5 +245,8 @@ EXPORT CK_RV C_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID *slot, void *reserved
 		return rv;
 	if (!slot || reserved)
 		return CKR_ARGUMENTS_BAD;
-	return flags & CKF_DONT_BLOCK ? CKR_NO_EVENT : CKR_FUNCTION_NOT_SUPPORTED;
+	rv = wait_for_event(flags, slot);
+	if (rv == CKR_DEVICE_REMOVED && instance_revive())
+		rv = wait_for_event(flags, slot);
+	return rv;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The functions that wire/message.def has no message for: recovering signatures, operation state,
- * and operations on many messages. They are in the function list, as the specification wants, and
- * say CKR_FUNCTION_NOT_SUPPORTED. One that gets a message leaves this file.
+ * The functions of v3.2 that wire/message.def has no message for: calls that end later, of which
+ * the token has none, and wrapping with additional data. They are in the function list, as the
+ * specification wants, and say CKR_FUNCTION_NOT_SUPPORTED. One that gets a message leaves this
+ * file.
  */
 #include "instance.h"
 #include "wire/cryptoki_3.h"
@@ -22,15 +23,6 @@ static CK_RV unsupported(void)
 		return unsupported();                                                              \
 	}
 
-UNSUPPORTED(C_GetOperationState, CK_BYTE *state, CK_ULONG *state_len)
-UNSUPPORTED(C_SetOperationState, CK_BYTE *state, CK_ULONG state_len,
-            CK_OBJECT_HANDLE encryption_key, CK_OBJECT_HANDLE authentication_key)
-UNSUPPORTED(C_SignRecoverInit, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
-UNSUPPORTED(C_SignRecover, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
-            CK_ULONG *signature_len)
-UNSUPPORTED(C_VerifyRecoverInit, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
-UNSUPPORTED(C_VerifyRecover, CK_BYTE *signature, CK_ULONG signature_len, CK_BYTE *data,
-            CK_ULONG *data_len)
 UNSUPPORTED(C_AsyncComplete, CK_UTF8CHAR *function, void *result)
 UNSUPPORTED(C_AsyncGetID, CK_UTF8CHAR *function, CK_ULONG *id)
 UNSUPPORTED(C_AsyncJoin, CK_UTF8CHAR *function, CK_ULONG id, CK_BYTE *data, CK_ULONG data_len)

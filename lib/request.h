@@ -81,6 +81,8 @@ REQUEST_BULK(digest_update)
 REQUEST_BULK(sign)
 REQUEST_BULK(sign_update)
 REQUEST_BULK(verify_update)
+REQUEST_BULK(sign_recover)
+REQUEST_BULK(verify_recover)
 REQUEST_BULK(verify_signature)
 REQUEST_BULK(verify_signature_update)
 #undef REQUEST_BULK

@@ -221,5 +221,5 @@ install_to() {
 }
 # fault_program NAME: compiles tests/fault/NAME.c to $SCRATCH/NAME, or ends the test.
 fault_program() {
-	cc -O1 -Wall -o "$SCRATCH/$1" $(pkg-config --cflags p11-kit-1) "$FAULT/$1.c" -ldl || { ktap_fail "$1 compiles"; ktap_done; }
+	cc -O1 -Wall -I"$FAULT/../../lib" -o "$SCRATCH/$1" $(pkg-config --cflags p11-kit-1) "$FAULT/$1.c" -ldl || { ktap_fail "$1 compiles"; ktap_done; }
 }

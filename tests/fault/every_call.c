@@ -45,6 +45,63 @@ static void expect(const char *name, CK_RV rv)
 
 #define TRY(name, ...) expect(#name, p11->name(__VA_ARGS__))
 
+#define TRY_3_0(name, ...) expect(#name, p32->v3.name(__VA_ARGS__))
+#define TRY_3_2(name, ...) expect(#name, p32->name(__VA_ARGS__))
+
+static void every_cipher_on_messages(const struct cryptoki_3_2 *p32)
+{
+	CK_BYTE iv[12] = {0}, tag[16];
+	CK_GCM_MESSAGE_PARAMS gcm = {iv, sizeof(iv), 0, CKG_NO_GENERATE, tag, 128};
+
+	TRY_3_0(C_MessageEncryptInit, session, &digest, object);
+	TRY_3_0(C_EncryptMessage, session, &gcm, sizeof(gcm), NULL, 0, octets, 16, octets,
+	        &octets_len);
+	TRY_3_0(C_EncryptMessageBegin, session, &gcm, sizeof(gcm), NULL, 0);
+	TRY_3_0(C_EncryptMessageNext, session, &gcm, sizeof(gcm), octets, 16, octets, &octets_len,
+	        CKF_END_OF_MESSAGE);
+	TRY_3_0(C_MessageEncryptFinal, session);
+	TRY_3_0(C_MessageDecryptInit, session, &digest, object);
+	TRY_3_0(C_DecryptMessage, session, &gcm, sizeof(gcm), NULL, 0, octets, 16, octets,
+	        &octets_len);
+	TRY_3_0(C_DecryptMessageBegin, session, &gcm, sizeof(gcm), NULL, 0);
+	TRY_3_0(C_DecryptMessageNext, session, &gcm, sizeof(gcm), octets, 16, octets, &octets_len,
+	        CKF_END_OF_MESSAGE);
+	TRY_3_0(C_MessageDecryptFinal, session);
+}
+
+static void every_signature_on_messages(const struct cryptoki_3_2 *p32)
+{
+	TRY_3_0(C_MessageSignInit, session, &digest, object);
+	TRY_3_0(C_SignMessage, session, NULL, 0, octets, 16, octets, &octets_len);
+	TRY_3_0(C_SignMessageBegin, session, NULL, 0);
+	TRY_3_0(C_SignMessageNext, session, NULL, 0, octets, 16, octets, &octets_len);
+	TRY_3_0(C_MessageSignFinal, session);
+	TRY_3_0(C_MessageVerifyInit, session, &digest, object);
+	TRY_3_0(C_VerifyMessage, session, NULL, 0, octets, 16, octets, 16);
+	TRY_3_0(C_VerifyMessageBegin, session, NULL, 0);
+	TRY_3_0(C_VerifyMessageNext, session, NULL, 0, octets, 16, octets, 16);
+	TRY_3_0(C_MessageVerifyFinal, session);
+}
+
+/* What v3.0 and v3.2 added. */
+static void every_new_call(void)
+{
+	const struct cryptoki_3_2 *p32 = p11_3_2();
+
+	TRY_3_0(C_LoginUser, session, CKU_USER, (CK_UTF8CHAR *)"12345678", 8, (CK_UTF8CHAR *)"user",
+	        4);
+	TRY_3_0(C_SessionCancel, session, CKF_SIGN);
+	every_cipher_on_messages(p32);
+	every_signature_on_messages(p32);
+	TRY_3_2(C_EncapsulateKey, session, &digest, object, template, 1, octets, &octets_len,
+	        &other);
+	TRY_3_2(C_DecapsulateKey, session, &digest, object, template, 1, octets, 16, &other);
+	TRY_3_2(C_VerifySignatureInit, session, &digest, object, octets, 16);
+	TRY_3_2(C_VerifySignature, session, octets, 16);
+	TRY_3_2(C_VerifySignatureUpdate, session, octets, 16);
+	TRY_3_2(C_VerifySignatureFinal, session);
+}
+
 static void every_call(void)
 {
 	CK_INFO info;
@@ -121,6 +178,7 @@ static void every_call(void)
 	TRY(C_GetFunctionStatus, session);
 	TRY(C_CancelFunction, session);
 	TRY(C_WaitForSlotEvent, CKF_DONT_BLOCK, slots, NULL);
+	every_new_call();
 	TRY(C_Logout, session);
 	TRY(C_CloseSession, session);
 	TRY(C_CloseAllSessions, 0);

@@ -11,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <p11-kit/pkcs11.h>
+#include "wire/cryptoki_3.h"
 
 static CK_FUNCTION_LIST *p11;
+static void *p11_module;
 
 static inline void need(const char *what, CK_RV rv)
 {
@@ -26,15 +27,32 @@ static inline void need(const char *what, CK_RV rv)
 static inline void p11_load(void)
 {
 	const char *path = getenv("MODULE");
-	void *module = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
-	CK_C_GetFunctionList get =
-		module ? (CK_C_GetFunctionList)dlsym(module, "C_GetFunctionList") : NULL;
+	CK_C_GetFunctionList get = NULL;
 
+	p11_module = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+	if (p11_module)
+		*(void **)&get = dlsym(p11_module, "C_GetFunctionList");
 	if (!get) {
 		fprintf(stderr, "MODULE cannot be loaded: %s\n", path ? dlerror() : "not set");
 		exit(2);
 	}
 	need("C_GetFunctionList", get(&p11));
+}
+
+/* The functions of v3.2, of which those of v3.0 are the beginning. */
+static inline const struct cryptoki_3_2 *p11_3_2(void)
+{
+	CK_RV (*get)(CK_UTF8CHAR *, CK_VERSION *, CK_INTERFACE **, CK_FLAGS);
+	CK_VERSION version = {3, 2};
+	CK_INTERFACE *found = NULL;
+
+	*(void **)&get = dlsym(p11_module, "C_GetInterface");
+	if (!get) {
+		fprintf(stderr, "no C_GetInterface\n");
+		exit(2);
+	}
+	need("C_GetInterface", get((CK_UTF8CHAR *)"PKCS 11", &version, &found, 0));
+	return found->pFunctionList;
 }
 
 static inline CK_SLOT_ID p11_slot(void)

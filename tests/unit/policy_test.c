@@ -24,6 +24,8 @@ static const struct {
 	{"decrypt", POLICY_DECRYPT, USAGE_DECRYPT, true},
 	{"sign", POLICY_SIGN, USAGE_SIGN, false},
 	{"verify", POLICY_VERIFY, USAGE_VERIFY, true},
+	{"sign recover", POLICY_SIGN_RECOVER, USAGE_SIGN_RECOVER, false},
+	{"verify recover", POLICY_VERIFY_RECOVER, USAGE_VERIFY_RECOVER, true},
 	{"wrap", POLICY_WRAP, USAGE_WRAP, false},
 	{"unwrap", POLICY_UNWRAP, USAGE_UNWRAP, true},
 	{"derive", POLICY_DERIVE, USAGE_DERIVE, false},

@@ -21,9 +21,10 @@
 #include "request.h"
 #include "wire/frame.h"
 
-#define QUEUE_NS    900000000ll  /* for a place in the queue of an agent that may be no more */
-#define ANSWER_NS   5000000000ll /* a busy machine may let the agent wait for seconds */
-#define SPIN_US_MAX 1000u        /* whatever the agent says */
+#define QUEUE_NS    900000000ll   /* for a place in the queue of an agent that may be no more */
+#define ANSWER_NS   5000000000ll  /* a busy machine may let the agent wait for seconds */
+#define JOIN_NS     30000000000ll /* a further connection, when the agent is known to live */
+#define SPIN_US_MAX 1000u         /* whatever the agent says */
 
 struct channel {
 	pthread_mutex_t lock;
@@ -225,8 +226,8 @@ static CK_RV greet(struct connection *connection, int64_t deadline)
 static CK_RV establish(struct connection *connection)
 {
 	struct channel *channel = connection->channel;
-	int64_t begin = exchange_clock(), deadline = begin + ANSWER_NS;
 	bool is_first = connection == channel->first;
+	int64_t begin = exchange_clock(), deadline = begin + (is_first ? ANSWER_NS : JOIN_NS);
 	int error = wire(connection);
 	CK_RV rv = CKR_OK;
 

@@ -136,7 +136,6 @@ static void *work(void *argument)
 {
 	struct worker *worker = argument;
 
-	worker->session = open_session(worker);
 	while (time_left(worker->application)) {
 		for (int i = 0; i < 10; i++)
 			run_one(worker);
@@ -151,7 +150,6 @@ static void worker_start(struct worker *worker, struct application *application,
 {
 	worker->application = application;
 	worker->index = index;
-	worker->generation = application->generation;
 	worker->read_write = index % 2;
 	worker->state = 88172645463325252u + 1000u * application->index + index;
 	worker->bulk = calloc(1, BULK_LEN);
@@ -183,6 +181,7 @@ static void run_application(struct application *application)
 
 	ASSERT_NOT_NULL(workers);
 	init_lock(&application->login);
+	application->generation = 1; /* and the workers are in none */
 	api_load();
 	OK(api_initialize());
 	application->session = api_session(false);

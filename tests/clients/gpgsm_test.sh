@@ -63,7 +63,7 @@ printf 'scdaemon-program %s\npinentry-program %s/pinentry\n' "$DAEMON" "$SCRATCH
 printf 'providers craton\nprovider-craton-library %s\n' "$MODULE" >gnupg/gnupg-pkcs11-scd.conf
 echo disable-crl-checks >gnupg/gpgsm.conf
 echo "$(openssl x509 -in signer.crt -noout -fingerprint -sha1 | sed 's/.*=//') S relax" >gnupg/trustlist.txt
-trap 'gpgconf --kill all; scratch_cleanup' EXIT
+trap 'gpgconf --kill all; gpgconf --remove-socketdir; scratch_cleanup' EXIT
 learn() { gpg-connect-agent 'SCD LEARN' /bye && gpgsm --batch --import signer.crt && gpgsm --batch --learn-card; }
 check "the card daemon finds the certificate and its key" contains "/CN=signer on gpg" learn
 check "gpgsm has the key" contains "Subject: /CN=signer" gpgsm --batch -K

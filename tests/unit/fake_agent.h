@@ -347,8 +347,9 @@ static inline void *fake_accept(void *argument)
 			abort();
 		*connection = (struct fake_connection){agent, fd};
 		atomic_store(&agent->fds[index], fd);
-		pthread_create(&agent->connections[index], NULL, fake_serve, connection);
+		/* Counted before it answers: a client that has an answer may look. */
 		atomic_store(&agent->count, index + 1);
+		pthread_create(&agent->connections[index], NULL, fake_serve, connection);
 	}
 	return NULL;
 }

@@ -52,7 +52,7 @@ static void derive_defaults(enum template_origin origin, uint64_t *object_class,
 static bool origin_makes(const struct template_context *context, uint8_t object_class)
 {
 	static const uint8_t classes[] = {
-		[ORIGIN_CREATE] = RULE_ALL,
+		[ORIGIN_CREATE] = RULE_ALL & ~RULE_PROFILE,
 		[ORIGIN_GENERATE] = RULE_KEYS,
 		[ORIGIN_UNWRAP] = RULE_PRIVATE | RULE_SECRET,
 		[ORIGIN_DERIVE] = RULE_SECRET,

@@ -13,6 +13,7 @@ const struct rule rule_table[] = {
 #define PRIVATE    RULE_PRIVATE
 #define SECRET     RULE_SECRET
 #define KEYS       RULE_KEYS
+#define PROFILE    RULE_PROFILE
 #define ANY        RULE_ANY
 #define RSA        RULE_RSA
 #define EC         RULE_EC
@@ -66,6 +67,8 @@ uint8_t rule_class_bit(uint64_t object_class)
 		return RULE_PRIVATE;
 	case CKO_SECRET_KEY:
 		return RULE_SECRET;
+	case CKO_PROFILE:
+		return RULE_PROFILE;
 	default:
 		return 0;
 	}
@@ -115,6 +118,7 @@ bool rule_scope_valid(struct rule_scope scope)
 	switch (scope.object_class) {
 	case RULE_DATA:
 	case RULE_CERT:
+	case RULE_PROFILE:
 		return scope.key == RULE_KEYLESS;
 	case RULE_PUBLIC:
 	case RULE_PRIVATE:

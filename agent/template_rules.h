@@ -15,12 +15,13 @@ enum rule_class {
 	RULE_PUBLIC = 1 << 2,
 	RULE_PRIVATE = 1 << 3,
 	RULE_SECRET = 1 << 4,
+	RULE_PROFILE = 1 << 5,
 	RULE_KEYS = RULE_PUBLIC | RULE_PRIVATE | RULE_SECRET,
-	RULE_ALL = RULE_DATA | RULE_CERT | RULE_KEYS,
+	RULE_ALL = RULE_DATA | RULE_CERT | RULE_KEYS | RULE_PROFILE,
 };
 
 enum rule_key {
-	RULE_KEYLESS = 1 << 0, /* data and certificates */
+	RULE_KEYLESS = 1 << 0, /* data, certificates and profiles */
 	RULE_RSA = 1 << 1,
 	RULE_EC = 1 << 2,
 	RULE_EDWARDS = 1 << 3,

@@ -41,7 +41,8 @@ static enum err token_fill(struct token *token, const struct store_token *row)
 	token->initialized = true;
 	pin_guard_restore(&token->so_guard, &row->so, clock_monotonic_ns());
 	pin_guard_restore(&token->user_guard, &row->user, clock_monotonic_ns());
-	return token_load_objects(token, false);
+	err = token_insert_profiles(token);
+	return err ? err : token_load_objects(token, false);
 }
 
 /* Loops look for keys all the time; by default such readers keep a writer waiting for seconds. The
@@ -120,7 +121,7 @@ void token_info(struct token *token, struct token_info *info)
 	                            CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED) |
 	                  pin_flags(&token->row.so, max_failures, CKF_SO_PIN_COUNT_LOW,
 	                            CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED);
-	info->object_count = object_table_count(token->table);
+	info->object_count = object_table_count(token->table) - token->profile_count;
 	pthread_rwlock_unlock(&token->lock);
 	if (!info->initialized)
 		memset(info->label, ' ', sizeof(info->label));
@@ -276,8 +277,9 @@ static enum err reset(struct token *token, const struct store_token *row)
 	token->initialized = true;
 	token->user_guard = (struct pin_guard){0};
 	token->so_guard = (struct pin_guard){0};
+	err = token_insert_profiles(token);
 	pthread_rwlock_unlock(&token->lock);
-	return ERROR_NONE;
+	return err;
 }
 
 static enum err initialize(struct token *token, struct wire_bytes pin, struct wire_bytes label,

@@ -196,6 +196,7 @@ void token_forget_private(struct token *token)
 void token_forget_objects(struct token *token)
 {
 	object_table_remove_if(token->table, NULL, any, NULL);
+	token->profile_count = 0;
 	token->private_loaded = false;
 }
 

@@ -25,6 +25,7 @@ struct token {
 	bool private_loaded;
 	struct object_table *table;
 	uint32_t next_handle;
+	uint32_t profile_count; /* objects of the table that are not in the store */
 };
 
 /* [slow] Reads the rows of the public or private objects into the table. Under `change`. */
@@ -42,6 +43,9 @@ enum err token_make_row(struct token *token, const struct object *object,
                         struct wire_buffer *sealed, struct store_row *row) MUST_CHECK;
 /* Under the write lock: gives it a handle and puts it into the table. */
 enum err token_insert_new(struct token *token, struct object *object) MUST_CHECK;
+/* The token's profile objects into the table, which has none. Under the write lock, or before
+ * anybody else knows the token. */
+enum err token_insert_profiles(struct token *token) MUST_CHECK;
 /* Is this very object still the published one? Under a lock. */
 bool token_is_current(const struct token *token, const struct object *object);
 /* What a successor takes over, and its next revision. */

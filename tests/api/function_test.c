@@ -308,15 +308,17 @@ TEST(waiting_ends)
 
 /* ---- CKA_WRAP_TEMPLATE ---- */
 
-static CK_OBJECT_HANDLE labelled_key(char *label, CK_ATTRIBUTE *wrap, CK_ULONG wrap_len)
+static CK_OBJECT_HANDLE labelled_key(const char *label, CK_ATTRIBUTE *wrap, CK_ULONG wrap_len)
 {
 	CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
 	CK_ULONG value_len = 32;
 	CK_BBOOL wraps = wrap != NULL;
 	CK_OBJECT_HANDLE key = 0;
 	CK_ATTRIBUTE template[] = {
-		ATTRIBUTE(CKA_VALUE_LEN, value_len), {CKA_LABEL, label, strlen(label)},
-		ATTRIBUTE(CKA_EXTRACTABLE, yes),     ATTRIBUTE(CKA_WRAP, wraps),
+		ATTRIBUTE(CKA_VALUE_LEN, value_len),
+		{CKA_LABEL, (void *)(uintptr_t)label, strlen(label)},
+		ATTRIBUTE(CKA_EXTRACTABLE, yes),
+		ATTRIBUTE(CKA_WRAP, wraps),
 		{CKA_WRAP_TEMPLATE, wrap, wrap_len},
 	};
 
@@ -328,7 +330,8 @@ TEST(wrap_template_confines)
 {
 	CK_MECHANISM mechanism = {CKM_AES_KEY_WRAP, NULL, 0};
 	CK_KEY_TYPE type = CKK_AES;
-	CK_ATTRIBUTE wanted[] = {ATTRIBUTE(CKA_KEY_TYPE, type), {CKA_LABEL, "mine", 4}};
+	CK_ATTRIBUTE wanted[] = {ATTRIBUTE(CKA_KEY_TYPE, type),
+	                         {CKA_LABEL, (void *)(uintptr_t) "mine", 4}};
 	CK_OBJECT_HANDLE wrapping, mine, other;
 	CK_BYTE wrapped[64];
 	CK_ULONG len = sizeof(wrapped);

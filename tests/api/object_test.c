@@ -5,6 +5,8 @@
  */
 #include "api.h"
 
+#define PROFILES 3u
+
 static CK_OBJECT_CLASS data_class = CKO_DATA, secret_class = CKO_SECRET_KEY;
 
 static CK_OBJECT_HANDLE data_object(CK_SESSION_HANDLE session, CK_BBOOL token, CK_BBOOL private,
@@ -151,7 +153,7 @@ TEST(search_rules)
 	OK(p11->C_FindObjectsFinal(session));
 	GIVES(p11->C_FindObjects(session, found, 2, &count), CKR_OPERATION_NOT_INITIALIZED);
 	GIVES(p11->C_FindObjectsFinal(session), CKR_OPERATION_NOT_INITIALIZED);
-	ASSERT_EQ(api_count(session, NULL, 0), 3);
+	ASSERT_EQ(api_count(session, NULL, 0), 3 + PROFILES);
 }
 
 TEST(template_errors)
@@ -223,6 +225,99 @@ TEST(key_dates)
 	OK(p11->C_Decrypt(session, in, sizeof(in), out, &len));
 	OK(p11->C_EncryptInit(session, &cbc, present));
 	OK(p11->C_Encrypt(session, in, sizeof(in), out, &len));
+}
+
+/* v3.0 §4.13: everybody sees them, nobody changes them, and they are the same after a restart. */
+TEST(profiles)
+{
+	CK_OBJECT_CLASS class = CKO_PROFILE;
+	CK_ULONG id = 0,
+		 known[] = {CKP_BASELINE_PROVIDER, CKP_EXTENDED_PROVIDER, CKP_AUTHENTICATION_TOKEN};
+	CK_ATTRIBUTE wanted[] = {ATTRIBUTE(CKA_CLASS, class), ATTRIBUTE(CKA_PROFILE_ID, id)};
+	CK_BYTE unique[COUNT(known)][32];
+	CK_OBJECT_HANDLE object, copy;
+	CK_SESSION_HANDLE session;
+	CK_ULONG count;
+
+	session = api_user();
+	OK(p11->C_Logout(session));
+	for (int run = 0; run < 2; run++) {
+		ASSERT_EQ(api_count(session, wanted, 1), COUNT(known));
+		for (size_t i = 0; i < COUNT(known); i++) {
+			CK_ATTRIBUTE read = {CKA_UNIQUE_ID, unique[i], sizeof(unique[i])};
+			CK_BYTE before[32];
+
+			memcpy(before, unique[i], sizeof(before));
+			id = known[i];
+			OK(p11->C_FindObjectsInit(session, wanted, COUNT(wanted)));
+			OK(p11->C_FindObjects(session, &object, 1, &count));
+			OK(p11->C_FindObjectsFinal(session));
+			ASSERT_EQ(count, 1);
+			OK(p11->C_GetAttributeValue(session, object, &read, 1));
+			if (run)
+				ASSERT_MEMEQ(unique[i], before, sizeof(before));
+		}
+		GIVES(p11->C_DestroyObject(session, object), CKR_ACTION_PROHIBITED);
+		GIVES(p11->C_CopyObject(session, object, NULL, 0, &copy), CKR_ACTION_PROHIBITED);
+		GIVES(p11->C_SetAttributeValue(session, object, &wanted[1], 1),
+		      CKR_ACTION_PROHIBITED);
+		GIVES(p11->C_CreateObject(session, wanted, COUNT(wanted), &copy),
+		      CKR_TEMPLATE_INCONSISTENT);
+		OK(p11->C_Finalize(NULL));
+		ASSERT_EQ(api_end_agent(SIGTERM), 0);
+		api_launch();
+		OK(api_initialize());
+		session = api_session(true);
+	}
+}
+
+static CK_OBJECT_HANDLE public_key(CK_SESSION_HANDLE session, CK_BBOOL *trusted)
+{
+	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+	CK_KEY_TYPE type = CKK_AES;
+	CK_BYTE value[32] = {7};
+	CK_OBJECT_HANDLE key = 0;
+	CK_ATTRIBUTE template[] = {
+		ATTRIBUTE(CKA_CLASS, class),      ATTRIBUTE(CKA_KEY_TYPE, type),
+		ATTRIBUTE(CKA_TOKEN, yes),        ATTRIBUTE(CKA_PRIVATE, no),
+		ATTRIBUTE(CKA_WRAP, yes),         ATTRIBUTE(CKA_VALUE, value),
+		ATTRIBUTE(CKA_TRUSTED, *trusted),
+	};
+
+	OK(p11->C_CreateObject(session, template, COUNT(template), &key));
+	return key;
+}
+
+/* What must be wrapped by a trusted key is wrapped by none that the SO did not trust (§4.10). */
+TEST(trusted_by_the_so)
+{
+	CK_MECHANISM wrap = {CKM_AES_KEY_WRAP, NULL, 0}, generate = {CKM_AES_KEY_GEN, NULL, 0};
+	CK_ULONG len = 32, wrapped_len = 64;
+	CK_ATTRIBUTE confined[] = {
+		ATTRIBUTE(CKA_VALUE_LEN, len),
+		ATTRIBUTE(CKA_EXTRACTABLE, yes),
+		ATTRIBUTE(CKA_WRAP_WITH_TRUSTED, yes),
+	};
+	CK_ATTRIBUTE trust = ATTRIBUTE(CKA_TRUSTED, yes);
+	CK_OBJECT_HANDLE chosen, blessed, plain, key;
+	CK_SESSION_HANDLE session;
+	CK_BYTE wrapped[64];
+
+	session = api_user();
+	OK(p11->C_Logout(session));
+	OK(api_login(session, CKU_SO, SO_PIN));
+	chosen = public_key(session, &yes);
+	blessed = public_key(session, &no);
+	plain = public_key(session, &no);
+	OK(p11->C_SetAttributeValue(session, blessed, &trust, 1));
+	OK(p11->C_Logout(session));
+	OK(api_login(session, CKU_USER, USER_PIN));
+	GIVES(p11->C_SetAttributeValue(session, plain, &trust, 1), CKR_ATTRIBUTE_READ_ONLY);
+	OK(p11->C_GenerateKey(session, &generate, confined, COUNT(confined), &key));
+	OK(p11->C_WrapKey(session, &wrap, chosen, key, wrapped, &wrapped_len));
+	OK(p11->C_WrapKey(session, &wrap, blessed, key, wrapped, &wrapped_len));
+	GIVES(p11->C_WrapKey(session, &wrap, plain, key, wrapped, &wrapped_len),
+	      CKR_KEY_NOT_WRAPPABLE);
 }
 
 HARNESS_MAIN

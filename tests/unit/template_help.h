@@ -133,6 +133,7 @@ static const struct standard standards[] = {
 	{CKA_COPYABLE,             RULE_ALL,                      RULE_ANY,    "Cc",     "4.4"},
 	{CKA_DESTROYABLE,          RULE_ALL,                      RULE_ANY,    "C",      "4.4"},
 	{CKA_UNIQUE_ID,            RULE_ALL,                      RULE_ANY,    "246D",   "v3.0 4.4 table 14"},
+	{CKA_PROFILE_ID,           RULE_PROFILE,                  RULE_ANY,    "246D",   "v3.0 4.13"},
 	{CKA_APPLICATION,          RULE_DATA,                     RULE_ANY,    "8E",     "4.5 table 14"},
 	{CKA_OBJECT_ID,            RULE_DATA,                     RULE_ANY,    "8E",     "4.5"},
 	{CKA_VALUE,                RULE_DATA,                     RULE_ANY,    "8E",     "4.5"},

@@ -211,6 +211,25 @@ token_init() { # LABEL [SLOT]
 p11() { pkcs11-tool --module "$MODULE" "$@"; }
 p11_user() { pkcs11-tool --module "$MODULE" --login --pin "$USER_PIN" "$@"; }
 
+# provider_config LINE...: an OpenSSL configuration with the provider in $PROVIDER on our module; the lines are about it.
+provider_config() {
+	cat <<-END
+		openssl_conf = init
+		[init]
+		providers = providers
+		[providers]
+		default = built_in
+		pkcs11 = pkcs11
+		[built_in]
+		activate = 1
+		[pkcs11]
+		module = $PROVIDER
+		pkcs11-module-path = $MODULE
+		activate = 1
+	END
+	printf '%s\n' "$@"
+}
+
 # install_to DESTDIR ARGUMENT...: make install or uninstall, but never a build: other tests are using what is there.
 # The make that runs the tests has flags of its own.
 install_to() {

@@ -22,20 +22,8 @@ if [ -z "$DEVICE" ] || ! unshare -m true; then
 	ktap_done
 fi
 trap 'losetup -d "$DEVICE"; scratch_cleanup' EXIT
-cat >openssl.cnf <<END
-openssl_conf = init
-[init]
-providers = providers
-[providers]
-default = built_in
-pkcs11 = pkcs11
-[built_in]
-activate = 1
-[pkcs11]
-module = $PROVIDER
-pkcs11-module-path = $MODULE
-pkcs11-module-token-pin = file:$SCRATCH/user-pin
-activate = 1
+provider_config "pkcs11-module-token-pin = file:$SCRATCH/user-pin" >openssl.cnf
+cat >>openssl.cnf <<END
 [req]
 distinguished_name = dn
 [dn]

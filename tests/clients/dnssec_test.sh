@@ -63,22 +63,7 @@ done
 # ---- BIND, by the provider; 9.18 (Debian 12) ends before it opens a module, see docs/clients.md ----
 PROVIDER=$(openssl version -m | sed -n 's/.*"\(.*\)"/\1/p')/pkcs11.so
 bind_new() { [ -e "$PROVIDER" ] && command -v dnssec-keyfromlabel && printf '9.20\n%s\n' "$(dnssec-keygen -V | cut -d' ' -f2)" | sort -CV; }
-cat >openssl.cnf <<END
-openssl_conf = init
-[init]
-providers = providers
-[providers]
-default = built_in
-pkcs11 = pkcs11
-[built_in]
-activate = 1
-[pkcs11]
-module = $PROVIDER
-pkcs11-module-path = $MODULE
-pkcs11-module-quirks = no-deinit no-operation-state
-pkcs11-module-load-behavior = early
-activate = 1
-END
+provider_config 'pkcs11-module-quirks = no-deinit no-operation-state' 'pkcs11-module-load-behavior = early' >openssl.cnf
 bind() { OPENSSL_CONF=$SCRATCH/openssl.cnf "$@"; }
 from_label() { # ZONE ALGORITHM LABEL OPTIONS
 	bind dnssec-keyfromlabel -K "keys-$1" -a "$2" -l "pkcs11:token=dns;object=$3;pin-source=file:$SCRATCH/user-pin" "${@:4}" "$1"

@@ -16,20 +16,8 @@ AGENT_CONFIG='threads = 2'
 agent_start || { ktap_fail "agent starts"; ktap_done; }
 check "token init" token_init gpg
 check "RSA key" p11_user --keypairgen --key-type rsa:2048 --id 01 --label signer
-cat >openssl.cnf <<END
-openssl_conf = init
-[init]
-providers = providers
-[providers]
-default = built_in
-pkcs11 = pkcs11
-[built_in]
-activate = 1
-[pkcs11]
-module = $PROVIDER
-pkcs11-module-path = $MODULE
-pkcs11-module-token-pin = file:$SCRATCH/user-pin
-activate = 1
+provider_config "pkcs11-module-token-pin = file:$SCRATCH/user-pin" >openssl.cnf
+cat >>openssl.cnf <<END
 [req]
 distinguished_name = dn
 x509_extensions = usage

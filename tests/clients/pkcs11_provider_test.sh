@@ -11,21 +11,8 @@ if [ ! -e "$PROVIDER" ]; then
 fi
 scratch
 cd "$SCRATCH" || exit 1
-cat >openssl.cnf <<END
-openssl_conf = init
-[init]
-providers = providers
-[providers]
-default = built_in
-pkcs11 = pkcs11
-[built_in]
-activate = 1
-[pkcs11]
-module = $PROVIDER
-pkcs11-module-path = $MODULE
-pkcs11-module-token-pin = file:$SCRATCH/user-pin
-pkcs11-module-encode-provider-uri-to-pem = true
-activate = 1
+provider_config "pkcs11-module-token-pin = file:$SCRATCH/user-pin" 'pkcs11-module-encode-provider-uri-to-pem = true' >openssl.cnf
+cat >>openssl.cnf <<END
 [req]
 distinguished_name = dn
 x509_extensions = ca

@@ -201,10 +201,12 @@ static int judge(void)
 {
 	CK_SESSION_HANDLE session = p11_start(getenv("USER_PIN"));
 	static CK_OBJECT_HANDLE objects[NAMES_MAX];
+	CK_BBOOL yes = CK_TRUE; /* unlike the token's own profiles */
+	CK_ATTRIBUTE wanted = {CKA_MODIFIABLE, &yes, sizeof(yes)};
 	CK_ULONG count = 0, found = 0;
 
 	qsort(fates, fate_count, sizeof(*fates), by_name);
-	need("C_FindObjectsInit", p11->C_FindObjectsInit(session, NULL, 0));
+	need("C_FindObjectsInit", p11->C_FindObjectsInit(session, &wanted, 1));
 	do {
 		need("C_FindObjects",
 		     p11->C_FindObjects(session, objects + count, NAMES_MAX - count, &found));

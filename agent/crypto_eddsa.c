@@ -40,6 +40,7 @@ static enum err read_parameter(struct operation *operation, const struct wire_me
 	if (!wire_decode_eddsa_parameter(parameter->parameter, &record) ||
 	    !allowed(operation, curve, &record))
 		return ERROR_MECHANISM_PARAMETER;
+	operation->unapproved = !record.prehash && curve->field_len == HALF_ED25519;
 	err = crypto_oneshot_take_context(state, record.context);
 	if (err)
 		return err;

@@ -39,6 +39,7 @@ static struct message_based *find(struct call *call, enum operation_kind kind, u
 	*err = series ? handle_step(call, *session, kind, message_based_mechanism(series),
 	                            message_based_key(series))
 	              : ERROR_OPERATION_NONE;
+	call->record.fips_approved &= !series || message_based_approved(series);
 	return *err ? NULL : series;
 }
 

@@ -76,11 +76,14 @@ static enum err check_active(struct call *call, const struct session *session,
                              enum operation_kind kind)
 {
 	const struct operation *operation = session->operations[kind];
+	enum err err;
 
 	if (!operation)
 		return ERROR_OPERATION_NONE;
-	return handle_step(call, session, kind, operation_mechanism(operation),
-	                   operation_key(operation));
+	err = handle_step(call, session, kind, operation_mechanism(operation),
+	                  operation_key(operation));
+	call->record.fips_approved &= operation_approved(operation);
+	return err;
 }
 
 static struct session *active(struct call *call, enum operation_kind kind, uint64_t handle,

@@ -25,6 +25,7 @@ struct message_based {
 	struct operation *current; /* the message under way */
 	size_t given_len;          /* octets of it so far */
 	size_t tag_len;
+	bool unapproved;
 };
 
 static bool encrypts(enum operation_kind kind)
@@ -55,6 +56,7 @@ static enum err try(struct message_based *series)
 		                                                         : HALF_PRIVATE);
 	err = operation_start(&operation, series->kind, series->crypto, series->mechanism,
 	                      &series->parameter, series->key);
+	series->unapproved = !err && !operation_approved(operation);
 	operation_free(operation);
 	return err;
 }
@@ -104,6 +106,11 @@ void message_based_free(struct message_based *series)
 	if (series->octets)
 		slots_release(series->octets);
 	slots_release(series);
+}
+
+bool message_based_approved(const struct message_based *series)
+{
+	return !series->unapproved;
 }
 
 const struct mechanism *message_based_mechanism(const struct message_based *series)

@@ -33,6 +33,8 @@ enum err message_based_start(struct message_based **series, enum operation_kind 
                              const struct wire_mechanism *parameter, struct object *key) MUST_CHECK;
 /* Wipes and frees, with the message that is under way. NULL is allowed. */
 void message_based_free(struct message_based *series);
+/* As operation_approved. */
+bool message_based_approved(const struct message_based *series);
 const struct mechanism *message_based_mechanism(const struct message_based *series);
 struct object *message_based_key(const struct message_based *series);
 

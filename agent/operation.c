@@ -167,6 +167,11 @@ struct object *operation_key(const struct operation *operation)
 	return operation->key;
 }
 
+bool operation_approved(const struct operation *operation)
+{
+	return !operation->unapproved;
+}
+
 enum operation_kind operation_kind(const struct operation *operation)
 {
 	return operation->kind;

@@ -50,6 +50,8 @@ enum err operation_start_wrapping(struct operation **operation, enum operation_k
                                   struct crypto *crypto, const struct mechanism *mechanism,
                                   const struct wire_mechanism *parameter,
                                   struct object *key) MUST_CHECK;
+/* False when the parameter leaves what FIPS approves, though the mechanism does not. */
+bool operation_approved(const struct operation *operation);
 /* Another operation in the same state. ERROR_STATE_UNSAVEABLE for all but digests. */
 enum err operation_copy(const struct operation *from, struct operation **copy) MUST_CHECK;
 /* Wipes and frees. NULL is allowed. */
@@ -130,6 +132,7 @@ struct operation {
 	struct wire_buffer result;
 	struct wire_buffer expected; /* the signature that Init brought (v3.2) */
 	bool expects;
+	bool unapproved; /* set by start: its parameter makes it one that FIPS does not approve */
 	void *state;
 };
 

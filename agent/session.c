@@ -335,8 +335,10 @@ void session_close(struct session *session)
 	session_cancel(session);
 	give_places(session);
 	token_drop_session_objects(session->slot->token, application, session->handle);
-	if (logged_out)
+	if (logged_out) {
+		operation_states_drop(&application->saved, session->slot_id);
 		token_logout(session->slot->token);
+	}
 	session_put(session); /* the table's reference; the caller's lock still holds one */
 }
 

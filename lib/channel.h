@@ -29,10 +29,11 @@ enum channel_greeting {
 struct channel;
 
 /*
- * Connects, within a second or not at all. `socket_path` NULL stands for the environment's
- * CRATON_HSM_SOCKET or else the default. CKR_OK with the caller's reference in *channel;
- * CKR_DEVICE_REMOVED with errno when no agent answers; CKR_HOST_MEMORY; or what the agent said to
- * hello (CKR_GENERAL_ERROR in its error state).
+ * Connects, within a second or not at all; an agent that took the connection has five to answer,
+ * which a busy machine may need. `socket_path` NULL stands for the environment's CRATON_HSM_SOCKET
+ * or else the default. CKR_OK with the caller's reference in *channel; CKR_DEVICE_REMOVED with
+ * errno when no agent answers; CKR_HOST_MEMORY; or what the agent said to hello (CKR_GENERAL_ERROR
+ * in its error state).
  */
 CK_RV channel_open(struct channel **channel, const char *socket_path,
                    enum channel_greeting greeting);

@@ -4,7 +4,8 @@
  * only mutable global of the library. Rules a user can see:
  *
  * - No agent: C_Initialize returns CKR_GENERAL_ERROR within a second (its list of results in the
- *   specification has nothing nearer), and so it does while the agent is in its error state.
+ *   specification has nothing nearer; one that is there and does not answer is given five), and so
+ *   it does while the agent is in its error state.
  * - The agent goes away: calls return CKR_DEVICE_REMOVED. C_OpenSession, C_GetSlotList,
  *   C_GetSlotInfo and C_GetTokenInfo connect anew, once, as a new application without login; the
  * old session handles then get CKR_SESSION_HANDLE_INVALID.

@@ -340,4 +340,23 @@ static inline CK_ULONG api_count_label(CK_SESSION_HANDLE session, const char *la
 	return api_count(session, &template, 1);
 }
 
+/* The last record of this operation; its reply came after it. */
+static inline bool api_recorded_as_approved(const char *operation)
+{
+	FILE *file = fopen(api_path("audit.jsonl"), "r");
+	char line[2048], found[2048] = "", wanted[64];
+
+	ASSERT_NOT_NULL(file);
+	snprintf(wanted, sizeof(wanted), "\"operation\":\"%s\"", operation);
+	while (fgets(line, sizeof(line), file)) {
+		if (strstr(line, wanted))
+			memcpy(found, line, sizeof(found));
+	}
+	fclose(file);
+	ASSERT_TRUE(strstr(found, "\"result\":\"Success\""));
+	ASSERT_EQ(!strstr(found, "\"fips_approved\":true"),
+	          !!strstr(found, "\"fips_approved\":false"));
+	return strstr(found, "\"fips_approved\":true");
+}
+
 #endif

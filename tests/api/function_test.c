@@ -346,4 +346,36 @@ TEST(wrap_template_confines)
 	      CKR_KEY_HANDLE_INVALID);
 }
 
+/* ---- what the audit log calls approved ---- */
+
+/* FIPS 186-5 has Ed25519 and Ed25519ph, not Ed25519ctx. */
+TEST(ed25519_with_a_context_is_not_approved)
+{
+	CK_MECHANISM generate = {CKM_EC_EDWARDS_KEY_PAIR_GEN, NULL, 0};
+	struct {
+		CK_BBOOL prehash;
+		CK_ULONG context_len;
+		CK_BYTE *context;
+	} parameter = {CK_FALSE, 3, (CK_BYTE *)"ctx"};
+	CK_MECHANISM with = {CKM_EDDSA, &parameter, sizeof(parameter)};
+	CK_MECHANISM without = {CKM_EDDSA, NULL, 0};
+	CK_BYTE curve[] = {0x06, 0x03, 0x2b, 0x65, 0x70}, signature[64];
+	CK_ATTRIBUTE template[] = {ATTRIBUTE(CKA_EC_PARAMS, curve)};
+	CK_ULONG len = sizeof(signature);
+	CK_RV rv;
+
+	session = api_user();
+	OK(p11->C_GenerateKeyPair(session, &generate, template, 1, NULL, 0, &public_key,
+	                          &private_key));
+	OK(p11->C_SignInit(session, &without, private_key));
+	OK(p11->C_Sign(session, data, DATA_LEN, signature, &len));
+	ASSERT_TRUE(api_recorded_as_approved("C_Sign"));
+	rv = p11->C_SignInit(session, &with, private_key);
+	if (rv == CKR_MECHANISM_PARAM_INVALID)
+		SKIP("OpenSSL before 3.2 has no Ed25519ctx");
+	OK(rv);
+	OK(p11->C_Sign(session, data, DATA_LEN, signature, &len));
+	ASSERT_FALSE(api_recorded_as_approved("C_Sign"));
+}
+
 HARNESS_MAIN

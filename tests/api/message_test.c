@@ -392,25 +392,6 @@ TEST(signatures)
 	sign_and_verify(ecdsa, private_key, public_key, 64);
 }
 
-/* The last record of this operation; its reply came after it. */
-static bool recorded_as_approved(const char *operation)
-{
-	FILE *file = fopen(api_path("audit.jsonl"), "r");
-	char line[2048], found[2048] = "", wanted[64];
-
-	ASSERT_NOT_NULL(file);
-	snprintf(wanted, sizeof(wanted), "\"operation\":\"%s\"", operation);
-	while (fgets(line, sizeof(line), file)) {
-		if (strstr(line, wanted))
-			memcpy(found, line, sizeof(found));
-	}
-	fclose(file);
-	ASSERT_TRUE(strstr(found, "\"result\":\"Success\""));
-	ASSERT_EQ(!strstr(found, "\"fips_approved\":true"),
-	          !!strstr(found, "\"fips_approved\":false"));
-	return strstr(found, "\"fips_approved\":true");
-}
-
 /* The mechanism is approved, one of the curves is not. */
 TEST(records_know_the_key)
 {
@@ -432,10 +413,10 @@ TEST(records_know_the_key)
 		OK(p->C_MessageSignInit(session, &ecdsa, private_key));
 		OK(p->C_SignMessage(session, NULL, 0, data, DATA_LEN, signature, &len));
 		OK(p->C_MessageSignFinal(session));
-		EXPECT_EQ(recorded_as_approved("C_SignMessage"), i == 0);
+		EXPECT_EQ(api_recorded_as_approved("C_SignMessage"), i == 0);
 		OK(p11->C_SignInit(session, &ecdsa, private_key));
 		OK(p11->C_Sign(session, data, DATA_LEN, signature, &len));
-		EXPECT_EQ(recorded_as_approved("C_Sign"), i == 0);
+		EXPECT_EQ(api_recorded_as_approved("C_Sign"), i == 0);
 	}
 }
 

@@ -126,7 +126,7 @@ docs/protocol.md: scripts/protocol-doc.c $(wildcard lib/wire/*.def) | $(BUILD)/p
 .PHONY: docs
 docs: docs/protocol.md docs/configuration.md ## the documents that are made from tables
 docs/configuration.md: agent/config.def agent/config.c | $(DAEMON).hmac
-	{ printf '# Configuration\n\nMade from agent/config.def by `make docs`. The file is TOML: tables, strings, integers, booleans, arrays; anything else is\nrefused with file and line. It must belong to root or to the daemon'"'"'s user and be writable by nobody else.\n\nUntil SIGHUP reloads the file, every change needs a restart. Read and checked, but not used yet: `[daemon]`, `[metrics]`,\n`[audit].max_size`.\n\n'; \
+	{ printf '# Configuration\n\nMade from agent/config.def by `make docs`. The file is TOML: tables, strings, integers, booleans, arrays; anything else is\nrefused with file and line. It must belong to root or to the daemon'"'"'s user and be writable by nobody else.\n\nSIGHUP reads the file again. Keys whose change is by reload are then in force, and an audit record\n`reload-configuration` names them; for the others the log says that they wait for a restart. A file that is not good changes\nnothing, and the log says why. Read and checked, but not used yet: `[daemon]`, `[metrics]`, `[audit].max_size`.\n\n'; \
 		$(DAEMON) --print-config-table; } >$@.new && mv $@.new $@
 
 .PHONY: fuzz

@@ -35,7 +35,10 @@ struct agent_slot {
 };
 
 struct agent {
-	struct config *config;
+	struct config
+		*_Atomic config; /* replaced by reload.h: read it once where two keys must agree */
+	const char *config_path;
+	struct retired_config *retired; /* of reload.c */
 	struct state state;
 	struct clock clock;
 	struct crypto *crypto;

@@ -37,7 +37,7 @@ struct loss {
 
 struct audit {
 	pthread_mutex_t lock;
-	const struct config *config;
+	const struct config *_Atomic config;
 	const EVP_MD *sha256;
 	EVP_MD_CTX *hashing;
 	int fd;
@@ -305,6 +305,11 @@ static struct audit *audit_new(const struct config *config, struct crypto *crypt
 	audit->pending = malloc(BUFFER_LEN);
 	audit->flight = malloc(BUFFER_LEN);
 	return audit;
+}
+
+void audit_configure(struct audit *audit, const struct config *config)
+{
+	audit->config = config;
 }
 
 static void audit_free(struct audit *audit)

@@ -50,6 +50,8 @@ struct audit_record {
  */
 int audit_open(struct audit **audit, const struct config *config, struct crypto *crypto,
                const struct kernel_anchor *anchor, char *error, size_t error_len);
+/* From now on by this configuration; the one before stays readable (reload.h). */
+void audit_configure(struct audit *audit, const struct config *config);
 /* Writes what is pending with plain writes (start-up and shut-down, when no loop runs), syncs,
  * closes, frees. */
 void audit_close(struct audit *audit);

@@ -22,6 +22,7 @@
 
 #include "audit.h"
 #include "config.h"
+#include "reload.h"
 #include "connection.h"
 #include "connection_ring.h"
 #include "events.h"
@@ -351,8 +352,8 @@ static void on_signal(struct loop *loop, struct completion *completion, int32_t 
 	(void)flags;
 	while (read(loop->signal_fd, &signal, sizeof(signal)) == sizeof(signal)) {
 		if (signal.ssi_signo == SIGHUP) {
-			log_notice(
-				"SIGHUP: a changed configuration takes effect at the next restart");
+			reload_configuration(loop->agent);
+			loop_write_audit(loop);
 			continue;
 		}
 		log_notice("stopping: %s from pid %u", strsignal((int)signal.ssi_signo),
@@ -421,7 +422,7 @@ static bool rings_have_work(struct loop *loop)
  * often: that takes no system call. */
 static bool spin(struct loop *loop)
 {
-	uint64_t until = loop->last_reply_ns + loop->busy_poll_ns;
+	uint64_t until = loop->last_reply_ns + loop_busy_poll_ns(loop);
 
 	do {
 		if (loop->awake && rings_have_work(loop))
@@ -529,7 +530,6 @@ static struct loop *loop_new(struct agent *agent, unsigned int index, int cpu)
 	loop->cpu = cpu;
 	loop->listen_fd = loop->signal_fd = loop->event_fd = -1;
 	loop->held_last = &loop->held;
-	loop->busy_poll_ns = agent->config->agent.busy_poll_us * 1000;
 	loop->accept.handler = on_accepted;
 	loop->wake.handler = on_wake;
 	loop->signal.handler = on_signal;

@@ -91,7 +91,6 @@ struct loop {
 	/* Adaptive polling: spin after a reply only while requests have been coming soon after
 	 * replies. */
 	uint64_t last_reply_ns;
-	uint64_t busy_poll_ns;
 	bool spin;
 	bool stopping;
 	bool overdue; /* the drain's deadline passed */
@@ -114,6 +113,8 @@ void loops_close(struct agent *agent);
 struct io_uring_sqe *loop_sqe(struct loop *loop, struct completion *completion);
 /* Gives a receive buffer back to the kernel, wiped. */
 void loop_recycle_buffer(struct loop *loop, uint16_t id, size_t used_len);
+/* How long the loop spins for the next request. */
+uint64_t loop_busy_poll_ns(const struct loop *loop);
 /* A blank call; NULL when there is no memory. */
 struct call *loop_call_new(struct loop *loop);
 /* Wipes it and keeps it for the next. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "audit.h"
+#include "config.h"
 #include "connection.h"
 #include "dispatch.h"
 #include "keyring.h"
@@ -162,6 +163,11 @@ void loop_release_held(struct loop *loop)
 	}
 }
 
+uint64_t loop_busy_poll_ns(const struct loop *loop)
+{
+	return loop->agent->config->agent.busy_poll_us * 1000;
+}
+
 /* ---- running ---- */
 
 static void run_on_worker(struct job *job)
@@ -211,7 +217,7 @@ static void hand_to_worker(struct loop *loop, struct call *call)
 /* Requests that follow replies closely make spinning worth while; others make it stop. */
 static void note_request(struct loop *loop)
 {
-	uint64_t budget_ns = loop->busy_poll_ns;
+	uint64_t budget_ns = loop_busy_poll_ns(loop);
 
 	loop->spin = budget_ns && clock_monotonic_ns() - loop->last_reply_ns < budget_ns;
 }

@@ -19,6 +19,7 @@
 #include "application.h"
 #include "audit.h"
 #include "config.h"
+#include "reload.h"
 #include "crypto.h"
 #include "device_key.h"
 #include "events.h"
@@ -265,6 +266,7 @@ static void close_all(struct agent *agent)
 	store_close(agent->store);
 	free(agent->applications);
 	crypto_close(agent->crypto);
+	reload_free(agent);
 	config_free(agent->config);
 	kernel_close();
 }
@@ -338,6 +340,7 @@ static int parse_arguments(int argc, char **argv, struct options *options)
 int main(int argc, char **argv)
 {
 	struct options options = {0};
+	struct config *config;
 	struct agent agent = {0};
 	char error[ERROR_LEN] = "";
 	int status = parse_arguments(argc, argv, &options);
@@ -346,10 +349,12 @@ int main(int argc, char **argv)
 		return status;
 	block_signals();
 	if (harden(error, sizeof(error)) ||
-	    config_load(&agent.config, options.config_path, error, sizeof(error))) {
+	    config_load(&config, options.config_path, error, sizeof(error))) {
 		log_error("%s", error);
 		return 1;
 	}
+	agent.config = config;
+	agent.config_path = options.config_path;
 	if (options.check_config) {
 		printf("%s: ok\n", options.config_path);
 		config_free(agent.config);

@@ -78,6 +78,11 @@ enum err token_new(struct token **out, uint64_t slot_id,
 	return ERROR_NONE;
 }
 
+void token_configure(struct token *token, const struct config *config)
+{
+	token->environment.config = config;
+}
+
 void token_free(struct token *token)
 {
 	if (!token)

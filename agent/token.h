@@ -47,7 +47,7 @@ static inline size_t token_text_len(const void *text, size_t len)
 struct token_environment {
 	struct crypto *crypto;
 	struct store *store;
-	const struct config *config;
+	const struct config *_Atomic config;
 	const uint8_t *device_key; /* CRYPTO_KEY_LEN octets: seals public objects */
 };
 
@@ -59,6 +59,8 @@ struct token_environment {
 enum err token_new(struct token **token, uint64_t slot_id,
                    const struct token_environment *environment,
                    const struct store_token *row) MUST_CHECK;
+/* From now on by this configuration; the one before stays readable (reload.h). */
+void token_configure(struct token *token, const struct config *config);
 void token_free(struct token *token);
 uint64_t token_slot_id(const struct token *token);
 void token_info(struct token *token, struct token_info *info);

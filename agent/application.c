@@ -40,6 +40,7 @@ static void application_free(struct application *application)
 	free((void *)application->logins);
 	free(application->slot_sessions);
 	free(application->told_events);
+	free((void *)application->handle_masks);
 	operation_states_destroy(&application->saved);
 	free(application->connection_fds);
 	free(application->sessions);
@@ -88,8 +89,10 @@ enum err application_new(struct agent *agent, uid_t uid, gid_t gid, pid_t pid,
 	application->pid = pid;
 	application->logins = calloc(agent->slot_count, sizeof(*application->logins));
 	application->slot_sessions = calloc(agent->slot_count, sizeof(*application->slot_sessions));
+	application->handle_masks = calloc(agent->slot_count, sizeof(*application->handle_masks));
 	application->told_events = calloc(agent->slot_count, sizeof(*application->told_events));
-	err = application->logins && application->slot_sessions && application->told_events
+	err = application->logins && application->slot_sessions && application->told_events &&
+	                      application->handle_masks
 	              ? crypto_random(agent->crypto, application->ticket, WIRE_TICKET_LEN)
 	              : ERROR_MEMORY;
 	if (err) {
@@ -232,4 +235,12 @@ bool application_next_event(struct application *application, uint64_t *slot_id)
 	}
 	pthread_mutex_unlock(&application->lock);
 	return found;
+}
+
+uint32_t application_handle(const struct application *application, uint64_t slot_id,
+                            uint32_t handle)
+{
+	if (!(handle & OBJECT_HANDLE_PRIVATE))
+		return handle;
+	return handle ^ atomic_load(&application->handle_masks[slot_id]);
 }

@@ -60,7 +60,9 @@ struct application {
 	struct session **sessions; /* open-addressed table, size a power of two */
 	uint32_t session_capacity, session_count;
 	uint32_t *slot_sessions; /* how many of them per slot */
-	uint32_t *told_events;   /* per slot: how many of agent_slot.events it knows of */
+	_Atomic uint32_t
+		*handle_masks; /* per slot, another one for each login: application_handle */
+	uint32_t *told_events; /* per slot: how many of agent_slot.events it knows of */
 	struct operation_states saved;
 	_Atomic uint8_t *logins;      /* enum login per slot */
 	atomic_uint calls_on_workers; /* while it is 0, closing waits for nothing slow */
@@ -148,6 +150,13 @@ void session_end_messages(struct session *session, enum operation_kind kind);
 void session_end_search(struct session *session);
 /* Ends every active operation and search of a locked session. */
 void session_cancel(struct session *session);
+/*
+ * What the application knows an object's handle as, and back. Handles of private objects change
+ * with each of its logins, so that a logout makes them void for good (PKCS#11 v3.0 §5.6.10) though
+ * another application keeps the token logged in; those of public ones are the same for all.
+ */
+uint32_t application_handle(const struct application *application, uint64_t slot_id,
+                            uint32_t handle);
 /* A slot where something happened that the application has not been told; false when there is none.
  */
 bool application_next_event(struct application *application, uint64_t *slot_id);

@@ -114,7 +114,8 @@ static bool is_token_object(struct call *call, uint64_t session_handle, uint64_t
 	if (object_handle > UINT32_MAX ||
 	    !session_slot(call->application, session_handle, &slot_id))
 		return false;
-	object = token_find(agent_slot(call->agent, slot_id)->token, (uint32_t)object_handle,
+	object = token_find(agent_slot(call->agent, slot_id)->token,
+	                    application_handle(call->application, slot_id, (uint32_t)object_handle),
 	                    call->application, true);
 	return object && object->is_token;
 }

@@ -51,8 +51,10 @@ struct object *handle_object(struct session *session, uint64_t handle)
 {
 	if (!handle || handle > UINT32_MAX)
 		return NULL;
-	return token_find(session->slot->token, (uint32_t)handle, session->application,
-	                  policy_sees_private(session_login(session)));
+	return token_find(
+		session->slot->token,
+		application_handle(session->application, session->slot_id, (uint32_t)handle),
+		session->application, policy_sees_private(session_login(session)));
 }
 
 void handle_note_key(struct call *call, const struct object *key)
@@ -165,7 +167,8 @@ enum err handle_publish(struct session *session, struct attributes *const *sets,
 		err = token_add_objects(session->slot->token, objects, count);
 	for (size_t i = 0; i < PUBLISH_MAX; i++) {
 		if (!err && i < count)
-			handles[i] = objects[i]->handle;
+			handles[i] = application_handle(session->application, session->slot_id,
+			                                objects[i]->handle);
 		object_put(objects[i]);
 	}
 	return err;

@@ -219,7 +219,9 @@ enum err handle_find_objects(struct call *call, const struct wire_find_objects_r
 		return ERROR_OPERATION_NONE;
 	while (session->found_at < session->found_count && count < request->max_count &&
 	       count < WIRE_FIND_MAX) {
-		wire_put_u64(&call->output, session->found[session->found_at++]);
+		wire_put_u64(&call->output,
+		             application_handle(session->application, session->slot_id,
+		                                session->found[session->found_at++]));
 		count++;
 	}
 	if (call->output.failed)

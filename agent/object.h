@@ -16,6 +16,8 @@
 #include "error.h"
 
 #define OBJECT_UID_LEN 16u
+/* Handles of private objects have this bit, all others do not. */
+#define OBJECT_HANDLE_PRIVATE 0x80000000u
 
 struct application;
 

@@ -472,10 +472,15 @@ enum err application_may_log_in(struct application *application, uint64_t slot_i
 
 enum err application_log_in(struct application *application, uint64_t slot_id, enum login login)
 {
-	enum err err;
+	uint32_t mask;
+	enum err err = crypto_random(application->agent->crypto, (uint8_t *)&mask, sizeof(mask));
 
+	if (err)
+		return err;
 	pthread_mutex_lock(&application->lock);
 	err = check_login(application, slot_id, login);
+	if (!err)
+		atomic_store(&application->handle_masks[slot_id], mask & HANDLE_MASK);
 	if (!err)
 		atomic_store(&application->logins[slot_id], (uint8_t)login);
 	pthread_mutex_unlock(&application->lock);

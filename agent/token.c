@@ -446,13 +446,13 @@ enum err token_set_pin(struct token *token, enum token_user user, struct wire_by
 	return err;
 }
 
-uint32_t token_next_handle(struct token *token)
+uint32_t token_next_handle(struct token *token, bool is_private)
 {
-	uint32_t handle;
+	uint32_t kind = is_private ? OBJECT_HANDLE_PRIVATE : 0, handle;
 
 	/* Never 0, and not one that still lives after 2^31 others were given out. */
 	do {
 		handle = ++token->next_handle & HANDLE_MASK;
-	} while (!handle || object_table_find(token->table, handle));
-	return handle;
+	} while (!handle || object_table_find(token->table, kind | handle));
+	return kind | handle;
 }

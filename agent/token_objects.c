@@ -127,7 +127,7 @@ static enum err insert_loaded(struct token *token, const struct store_row *row,
 	if (!object->is_token || object->is_private != row->is_private)
 		return ERROR_STORE_CORRUPT;
 	pthread_rwlock_wrlock(&token->lock);
-	object->handle = token_next_handle(token);
+	object->handle = token_next_handle(token, object->is_private);
 	err = object_table_insert(token->table, object);
 	pthread_rwlock_unlock(&token->lock);
 	return err;
@@ -251,7 +251,7 @@ enum err token_insert_new(struct token *token, struct object *object)
 {
 	if (object->is_token && object->is_private && !token->private_loaded)
 		return ERROR_USER_NOT_LOGGED_IN;
-	object->handle = token_next_handle(token);
+	object->handle = token_next_handle(token, object->is_private);
 	return object_table_insert(token->table, object);
 }
 

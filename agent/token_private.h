@@ -34,7 +34,7 @@ enum err token_load_objects(struct token *token, bool is_private) MUST_CHECK;
 void token_forget_private(struct token *token);
 void token_forget_objects(struct token *token);
 /* Under the write lock. */
-uint32_t token_next_handle(struct token *token);
+uint32_t token_next_handle(struct token *token, bool is_private);
 /* A random uid, revision 1. */
 enum err token_name_object(struct token *token, struct object *object) MUST_CHECK;
 /* The object as a sealed row. `sealed` is initialised here, is to be freed either way, and the row

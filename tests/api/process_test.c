@@ -219,4 +219,69 @@ TEST(stop_while_clients_work)
 	ASSERT_TRUE(api_log_has("stopped"));
 }
 
+/* Another application with the user logged in, until `stay` ends. */
+static pid_t logged_in_neighbour(int stay[2])
+{
+	char octet = 0;
+	int ready[2];
+	pid_t child;
+
+	ASSERT_EQ(pipe(stay), 0);
+	ASSERT_EQ(pipe(ready), 0);
+	child = fork();
+	if (!child) {
+		close(stay[1]);
+		OK(api_initialize());
+		OK(api_login(api_session(false), CKU_USER, USER_PIN));
+		ASSERT_EQ(write(ready[1], &octet, 1), 1);
+		_exit(read(stay[0], &octet, 1) != 0);
+	}
+	close(ready[1]);
+	ASSERT_EQ(read(ready[0], &octet, 1), 1);
+	close(ready[0]);
+	close(stay[0]);
+	return child;
+}
+
+static CK_OBJECT_HANDLE find_key(CK_SESSION_HANDLE session)
+{
+	CK_ATTRIBUTE label = {CKA_LABEL, (void *)(uintptr_t) "mine", 4};
+	CK_OBJECT_HANDLE found = 0;
+	CK_ULONG count = 0;
+
+	OK(p11->C_FindObjectsInit(session, &label, 1));
+	OK(p11->C_FindObjects(session, &found, 1, &count));
+	OK(p11->C_FindObjectsFinal(session));
+	ASSERT_EQ(count, 1);
+	return found;
+}
+
+/* v3.0 §5.6.10: the handles of private objects are void after a logout, also when the user logs in
+ * again, and whoever else is logged in. */
+TEST(a_logout_voids_private_handles)
+{
+	CK_SESSION_HANDLE session = api_user();
+	CK_OBJECT_HANDLE former = api_aes_key(session, true, "mine"), now;
+	CK_MECHANISM mechanism = {CKM_AES_ECB, NULL, 0};
+	CK_ULONG size;
+	pid_t child;
+	int stay[2], status;
+
+	child = logged_in_neighbour(stay);
+	ASSERT_EQ(find_key(session), former);
+	OK(p11->C_Logout(session));
+	GIVES(p11->C_GetObjectSize(session, former, &size), CKR_OBJECT_HANDLE_INVALID);
+	OK(api_login(session, CKU_USER, USER_PIN));
+	GIVES(p11->C_GetObjectSize(session, former, &size), CKR_OBJECT_HANDLE_INVALID);
+	GIVES(p11->C_EncryptInit(session, &mechanism, former), CKR_KEY_HANDLE_INVALID);
+	GIVES(p11->C_DestroyObject(session, former), CKR_OBJECT_HANDLE_INVALID);
+	now = find_key(session);
+	ASSERT_NE(now, former);
+	OK(p11->C_EncryptInit(session, &mechanism, now));
+	OK(p11->C_DestroyObject(session, now));
+	close(stay[1]);
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	ASSERT_TRUE(WIFEXITED(status) && !WEXITSTATUS(status));
+}
+
 HARNESS_MAIN

@@ -24,16 +24,16 @@ ifdef SANITIZE
 OPTIMISE := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 LINK_SANITIZE := -fsanitize=$(SANITIZE)
 else
-OPTIMISE := -O2 -D_FORTIFY_SOURCE=3
+OPTIMISE := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 LINK_SANITIZE :=
 endif
 ifdef TEST_HOOKS
 OPTIMISE += -DCRATON_TEST_HOOKS=1
 endif
 
-PACKAGES := libcrypto sqlite3 liburing jansson libkeyutils libnl-genl-3.0 p11-kit-1
+PACKAGES := libcrypto zlib libmicrohttpd libseccomp sqlite3 liburing jansson libkeyutils libnl-genl-3.0 p11-kit-1
 PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
-AGENT_LIBS := -lcrypto -lsqlite3 -luring -ljansson -lkeyutils -lnl-genl-3 -lnl-3 -lpthread
+AGENT_LIBS := -lcrypto -lsqlite3 -luring -ljansson -lkeyutils -lnl-genl-3 -lnl-3 -lz -lmicrohttpd -lseccomp -lpthread
 ADMIN_LIBS := -ldevmapper -lblkid
 LIBRARY_LIBS := -lcrypto -lpthread
 
@@ -66,6 +66,8 @@ BENCH := $(patsubst tests/%.c,$(BUILD)/tests/%,$(BENCH_SOURCES))
 .PHONY: all
 all: $(LIBRARY) $(DAEMON) $(ADMIN) $(LIBRARY).hmac $(DAEMON).hmac ## the daemon, the library, the admin program, in build/
 
+# Objects of tests are kept for the next time, too.
+.SECONDARY:
 $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC/LD  $@"; $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
@@ -85,7 +87,7 @@ $(LIBRARY): $(call objects,$(LIBRARY_SOURCES)) $(BUILD)/libwire.a lib/libcraton_
 		-Wl,-soname,libcraton_hsm.so -o $@ $(filter %.o %.a,$^) $(LIBRARY_LIBS)
 $(DAEMON): $(OBJ)/agent/main.o $(BUILD)/libagent.a $(BUILD)/libwire.a
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS)
-$(ADMIN): $(call objects,$(ADMIN_SOURCES) lib/channel.c lib/exchange.c lib/exchange_ring.c) $(BUILD)/libagent.a $(BUILD)/libwire.a
+$(ADMIN): $(call objects,$(ADMIN_SOURCES)) $(BUILD)/libagent.a $(BUILD)/liblibrary.a $(BUILD)/libwire.a
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS) $(ADMIN_LIBS)
 
 # The sidecar is made by the program that checks it, so that there is one definition of what is hashed.
@@ -126,7 +128,7 @@ docs/protocol.md: scripts/protocol-doc.c $(wildcard lib/wire/*.def) | $(BUILD)/p
 .PHONY: docs
 docs: docs/protocol.md docs/configuration.md ## the documents that are made from tables
 docs/configuration.md: agent/config.def agent/config.c | $(DAEMON).hmac
-	{ printf '# Configuration\n\nMade from agent/config.def by `make docs`. The file is TOML: tables, strings, integers, booleans, arrays; anything else is\nrefused with file and line. It must belong to root or to the daemon'"'"'s user and be writable by nobody else.\n\nSIGHUP reads the file again. Keys whose change is by reload are then in force, and an audit record\n`reload-configuration` names them; for the others the log says that they wait for a restart. A file that is not good changes\nnothing, and the log says why. Read and checked, but not used yet: `[daemon]`, `[metrics]`, `[audit].max_size`.\n\n'; \
+	{ printf '# Configuration\n\nMade from agent/config.def by `make docs`. The file is TOML: tables, strings, integers, booleans, arrays; anything else is\nrefused with file and line. It must belong to root or to the daemon'"'"'s user and be writable by nobody else.\n\nSIGHUP reads the file again. Keys whose change is by reload are then in force, and an audit record\n`reload-configuration` names them; for the others the log says that they wait for a restart. A file that is not good changes\nnothing, and the log says why. Read and checked, but not used yet: `[daemon]`.\n\n'; \
 		$(DAEMON) --print-config-table; } >$@.new && mv $@.new $@
 
 .PHONY: fuzz
@@ -214,7 +216,30 @@ format: ## format every userspace source
 # Where DKMS looks for it, and all that it needs to build it.
 MODULE_SOURCE := $(PREFIX)/src/craton-hsm-$(VERSION)
 MODULE_FILES := dkms.conf Kbuild $(wildcard kmod/*.c kmod/*.h) include/uapi/craton_hsm.h LICENSES/GPL-2.0-only.txt
-install: all ## install to DESTDIR/PREFIX; an existing configuration is kept
+# A name alone is looked for in p11-kit's own folder.
+P11_KIT_MODULE ?= $(LIBDIR)/libcraton_hsm.so
+MANDIR := $(PREFIX)/share/man
+MAN := $(BUILD)/man/craton-hsm-admin.8 $(BUILD)/man/craton_hsm.toml.5 $(wildcard agent/man/*.[1-8])
+COMPLETIONS := $(addprefix $(BUILD)/completion/,bash zsh fish)
+
+$(BUILD)/man/craton-hsm-admin.8: $(ADMIN)
+	@mkdir -p $(@D)
+	$(ADMIN) manual >$@.new && mv $@.new $@
+# The example with every key is the reference.
+$(BUILD)/man/craton_hsm.toml.5: $(DAEMON)
+	@mkdir -p $(@D)
+	{ printf '.TH CRATON_HSM.TOML 5 "" "Craton HSM $(VERSION)" "File Formats"\n.SH NAME\ncraton_hsm.toml \\- configuration of craton\\-hsm\\-daemon(8)\n'; \
+	printf '.SH DESCRIPTION\nTOML: tables, strings, integers, booleans, arrays. An unknown key or a value out of range is refused, with its line.\n'; \
+	printf 'These are all keys with their defaults.\n.SH KEYS\n.nf\n'; \
+	$(DAEMON) --print-config | sed -e 's/\\/\\e/g' -e 's/-/\\-/g' -e "s/^[.']/\\\\\&&/"; \
+	printf '.fi\n.SH SEE ALSO\n.BR craton\\-hsm\\-daemon (8)\n'; } >$@.new && mv $@.new $@
+$(COMPLETIONS): $(BUILD)/completion/%: $(ADMIN)
+	@mkdir -p $(@D)
+	$(ADMIN) completion $* >$@.new && mv $@.new $@
+.PHONY: manuals
+manuals: $(MAN) $(COMPLETIONS) ## the manual pages and completions, in build/
+
+install: all manuals ## install to DESTDIR/PREFIX; an existing configuration is kept
 	install -D -m 0755 $(DAEMON) $(DESTDIR)$(PREFIX)/sbin/craton-hsm-daemon
 	install -D -m 0644 $(DAEMON).hmac $(DESTDIR)$(PREFIX)/sbin/craton-hsm-daemon.hmac
 	install -D -m 0755 $(ADMIN) $(DESTDIR)$(PREFIX)/sbin/craton-hsm-admin
@@ -222,6 +247,16 @@ install: all ## install to DESTDIR/PREFIX; an existing configuration is kept
 	install -D -m 0644 $(LIBRARY) $(DESTDIR)$(LIBDIR)/libcraton_hsm.so
 	install -D -m 0644 $(LIBRARY).hmac $(DESTDIR)$(LIBDIR)/libcraton_hsm.so.hmac
 	install -D -m 0644 kmod/60-craton-hsm.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-craton-hsm.rules
+	for page in $(MAN); do install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
+	install -D -m 0644 $(BUILD)/completion/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/craton-hsm-admin
+	install -D -m 0644 $(BUILD)/completion/zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_craton-hsm-admin
+	install -D -m 0644 $(BUILD)/completion/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/craton-hsm-admin.fish
+	install -D -m 0644 agent/systemd/craton-hsm.service $(DESTDIR)$(PREFIX)/lib/systemd/system/craton-hsm.service
+	install -D -m 0644 agent/systemd/craton-hsm.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/craton-hsm.conf
+	install -D -m 0644 agent/systemd/craton-hsm.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/craton-hsm.conf
+	install -d $(DESTDIR)$(PREFIX)/share/p11-kit/modules
+	sed 's|@MODULE@|$(P11_KIT_MODULE)|' agent/systemd/craton-hsm.module >$(DESTDIR)$(PREFIX)/share/p11-kit/modules/craton-hsm.module
+	chmod 0644 $(DESTDIR)$(PREFIX)/share/p11-kit/modules/craton-hsm.module
 	rm -rf $(DESTDIR)$(MODULE_SOURCE)
 	for file in $(MODULE_FILES); do install -D -m 0644 $$file $(DESTDIR)$(MODULE_SOURCE)/$$file || exit; done
 	[ -e $(DESTDIR)$(SYSCONFDIR)/modprobe.d/craton-hsm.conf ] || \
@@ -233,7 +268,26 @@ uninstall: ## remove what install put there, but the configuration and the store
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/sbin/,craton-hsm-daemon craton-hsm-daemon.hmac craton-hsm-admin craton-hsm-integrity)
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libcraton_hsm.so libcraton_hsm.so.hmac)
 	rm -f $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-craton-hsm.rules
+	for page in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,share/bash-completion/completions/craton-hsm-admin \
+		share/zsh/vendor-completions/_craton-hsm-admin share/fish/vendor_completions.d/craton-hsm-admin.fish \
+		lib/systemd/system/craton-hsm.service lib/sysusers.d/craton-hsm.conf lib/tmpfiles.d/craton-hsm.conf \
+		share/p11-kit/modules/craton-hsm.module)
 	rm -rf $(DESTDIR)$(MODULE_SOURCE)
+
+.PHONY: deb
+# A copy of the sources, with the packaging where dpkg wants it; what comes out is in build/deb.
+deb: ## Debian packages, in build/deb
+	@scripts/install-packages deb
+	rm -rf $(BUILD)/deb
+	mkdir -p $(BUILD)/deb/craton-hsm-$(VERSION)
+	git ls-files -z | xargs -0 cp --parents -t $(BUILD)/deb/craton-hsm-$(VERSION)
+	cp -r agent/debian $(BUILD)/deb/craton-hsm-$(VERSION)/debian
+	sed 's/@VERSION@/$(VERSION)/' agent/debian/changelog.in >$(BUILD)/deb/craton-hsm-$(VERSION)/debian/changelog
+	rm $(BUILD)/deb/craton-hsm-$(VERSION)/debian/changelog.in
+	cd $(BUILD)/deb/craton-hsm-$(VERSION) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dpkg-buildpackage -b -uc -us -j2
+	rm -rf $(BUILD)/deb/craton-hsm-$(VERSION)
+	@ls $(BUILD)/deb/*.deb
 
 .PHONY: clean
 clean: ## remove the build folder

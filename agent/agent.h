@@ -7,12 +7,14 @@
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
 #include "clock.h"
 #include "post.h"
+#include "sandbox.h"
 #include "state.h"
 
 struct application_list;
@@ -41,11 +43,15 @@ struct agent {
 	struct retired_config *retired; /* of reload.c */
 	struct state state;
 	struct clock clock;
+	struct sandbox sandbox;
 	struct crypto *crypto;
-	struct post_report post;
+	struct post_report post;     /* of the start */
+	char daemon_path[PATH_MAX];  /* "" when it is not known */
+	char library_path[PATH_MAX]; /* "" when there is none */
 	struct store *store;
 	uint8_t *device_key;
 	struct audit *audit;
+	EVP_PKEY *audit_key;     /* signs its checkpoints; NULL: none */
 	struct events *events;   /* NULL when none can be heard */
 	struct keyring *keyring; /* NULL when switched off */
 	struct agent_slot *slots;

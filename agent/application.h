@@ -28,6 +28,8 @@
 
 enum login { LOGIN_NONE, LOGIN_USER, LOGIN_SO };
 
+struct backup;
+
 struct session {
 	atomic_uint references;
 	pthread_mutex_t lock;
@@ -41,6 +43,7 @@ struct session {
 	struct message_based *messages[OPERATION_KINDS]; /* one of the two per kind */
 	bool context_login[OPERATION_KINDS]; /* CKA_ALWAYS_AUTHENTICATE: the PIN was given for this
 	                                        operation */
+	struct backup *backup;               /* one that is under way */
 	bool searching;                      /* a search is active */
 	uint32_t *found;                     /* its handles, NULL when there are none */
 	size_t found_count, found_at;
@@ -148,6 +151,7 @@ void session_end_operation(struct session *session, enum operation_kind kind);
 void session_end_messages(struct session *session, enum operation_kind kind);
 /* Ends the search of a locked session. */
 void session_end_search(struct session *session);
+void session_end_backup(struct session *session);
 /* Ends every active operation and search of a locked session. */
 void session_cancel(struct session *session);
 /*

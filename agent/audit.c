@@ -11,6 +11,7 @@
 #include "audit.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,8 +21,11 @@
 #include <unistd.h>
 
 #include "audit_anchor.h"
+#include "audit_checkpoint.h"
 #include "audit_file.h"
 #include "audit_format.h"
+#include "audit_segment.h"
+#include "audit_watch.h"
 #include "clock.h"
 #include "config.h"
 #include "crypto.h"
@@ -30,6 +34,10 @@
 #define BUFFER_LEN  (1024u * 1024u) /* more than this unwritten is a disk that does not keep up */
 #define LOSSES_KEPT 64u
 #define SECOND_NS   1000000000ull
+#define LOOK_NS     (SECOND_NS / 10) /* between two looks at the file's name */
+#define RETRY_NS    (10 * SECOND_NS) /* after a rotation that failed */
+#define SIGN_NS     (60 * SECOND_NS) /* a checkpoint when there was none for so long, */
+#define SIGN_COUNT  4096u            /* or for so many records */
 
 struct loss {
 	uint64_t first, last; /* tickets */
@@ -41,6 +49,18 @@ struct audit {
 	const EVP_MD *sha256;
 	EVP_MD_CTX *hashing;
 	int fd;
+	dev_t device; /* the file's, to see when its name is another's */
+	ino_t inode;
+	struct audit_watch *watch; /* sees it at once; NULL: nobody does */
+	uint64_t looked_ns;        /* when that was seen to last */
+	uint64_t segment_first;    /* number of the first record in the file */
+	pthread_cond_t landed;     /* no batch is in flight any more */
+	bool rotating;             /* somebody waits for that */
+	uint64_t rotate_again_ns;  /* not before then */
+	EVP_PKEY *signer;          /* of checkpoints; NULL: none are made */
+	struct crypto *crypto;
+	uint64_t checkpoint; /* number of the last one */
+	uint64_t checkpoint_ns;
 	uint64_t ticket;              /* last one given out */
 	_Atomic uint64_t written;     /* last one settled: in the file, or lost */
 	uint64_t sequence;            /* of the last record appended */
@@ -88,7 +108,7 @@ static bool wanted(const struct audit *audit, enum audit_class class)
 }
 
 /* Under the lock. False when the buffer is full. */
-static bool append(struct audit *audit, const struct audit_record *record)
+static bool append_one(struct audit *audit, const struct audit_record *record)
 {
 	char *line = audit->pending + audit->pending_len;
 	struct audit_place place = {.sequence = audit->sequence + 1, .previous_hash = audit->hash};
@@ -105,6 +125,57 @@ static bool append(struct audit *audit, const struct audit_record *record)
 	return true;
 }
 
+struct audit_record audit_own_record(const char *operation, enum err result, const char *detail)
+{
+	return (struct audit_record){
+		.class = AUDIT_ADMIN,
+		.operation = operation,
+		.result = result,
+		.mechanism = CK_UNAVAILABLE_INFORMATION,
+		.fips_approved = true,
+		.uid = getuid(),
+		.pid = getpid(),
+		.detail = detail,
+	};
+}
+
+/* A record of the log's own. Under the lock. */
+static void append_note(struct audit *audit, const char *operation, enum err result,
+                        const char *detail)
+{
+	struct audit_record record = audit_own_record(operation, result, detail);
+
+	if (append_one(audit, &record))
+		audit->ticket++;
+}
+
+/* Under the lock. The signature is of the record before, whose hash is at hand. */
+static void append_checkpoint(struct audit *audit)
+{
+	char detail[AUDIT_CHECKPOINT_LEN];
+
+	if (!audit->signer || audit->checkpoint == audit->sequence)
+		return;
+	if (!audit_checkpoint_sign(audit->crypto, audit->signer, audit->sequence + 1, audit->hash,
+	                           detail)) {
+		log_error("audit log: a checkpoint cannot be signed; there will be no more");
+		audit->signer = NULL;
+		return;
+	}
+	append_note(audit, AUDIT_CHECKPOINT_OPERATION, ERROR_NONE, detail);
+	audit->checkpoint = audit->sequence;
+	audit->checkpoint_ns = clock_monotonic_ns();
+}
+
+static bool append(struct audit *audit, const struct audit_record *record)
+{
+	if (!append_one(audit, record))
+		return false;
+	if (audit->signer && audit->sequence - audit->checkpoint >= SIGN_COUNT)
+		append_checkpoint(audit);
+	return true;
+}
+
 uint64_t audit_append(struct audit *audit, const struct audit_record *record, enum err *result)
 {
 	uint64_t ticket = 0;
@@ -117,6 +188,16 @@ uint64_t audit_append(struct audit *audit, const struct audit_record *record, en
 	else
 		*result = ERROR_AUDIT;
 	pthread_mutex_unlock(&audit->lock);
+	return ticket;
+}
+
+uint64_t audit_append_own(struct audit *audit, const struct audit_record *record)
+{
+	enum err err = ERROR_NONE;
+	uint64_t ticket = audit_append(audit, record, &err);
+
+	if (err)
+		log_error("%s is not in the audit log: %s", record->operation, err_text(err));
 	return ticket;
 }
 
@@ -138,6 +219,136 @@ bool audit_lost(struct audit *audit, uint64_t ticket)
 	return ticket && lost;
 }
 
+/* ---- the file and its name ---- */
+
+/* From now on this is the file. Under the lock, with no batch in flight. */
+static void adopt(struct audit *audit, int fd, off_t len)
+{
+	struct stat status;
+
+	if (audit->fd >= 0)
+		close(audit->fd);
+	audit->fd = fd;
+	audit->file_len = len;
+	audit->segment_first = audit->file_sequence + 1;
+	if (!fstat(fd, &status)) {
+		audit->device = status.st_dev;
+		audit->inode = status.st_ino;
+	}
+	audit_watch_file(audit->watch, audit->config->audit.log_path);
+}
+
+/* The name is another file's, or nobody's: whoever moved the log away wants a new one. */
+static void follow_name(struct audit *audit)
+{
+	const char *path = audit->config->audit.log_path;
+	struct audit_tail tail;
+	char error[512];
+	int fd = audit_file_open(path, &tail, error, sizeof(error));
+
+	if (fd < 0) {
+		log_error("audit log: %s; records go to the file that was moved away", error);
+		return;
+	}
+	if (tail.sequence) {
+		log_error("audit log: %s holds records of another log; records go to the file that "
+		          "was moved away",
+		          path);
+		close(fd);
+		return;
+	}
+	adopt(audit, fd, 0);
+	append_note(audit, "audit-reopened", ERROR_NONE, "the file was moved away");
+	append_checkpoint(audit);
+	log_notice("audit log: %s was moved away; it goes on in a new file", path);
+}
+
+/* What was cut off is in somebody's copy (copytruncate), or lost, which the verifier finds. */
+static void follow_truncation(struct audit *audit, off_t len)
+{
+	log_warning("audit log: %s was truncated from %lld to %lld octets",
+	            audit->config->audit.log_path, (long long)audit->file_len, (long long)len);
+	audit->file_len = len;
+	if (!len)
+		audit->segment_first = audit->file_sequence + 1;
+	append_note(audit, "audit-reopened", ERROR_NONE, "the file was truncated");
+	append_checkpoint(audit);
+}
+
+/* Under the lock, with no batch in flight: so what is written next goes to the right place. */
+static void look_at_file(struct audit *audit, uint64_t now)
+{
+	struct stat status;
+
+	audit->looked_ns = now;
+	if (stat(audit->config->audit.log_path, &status) || status.st_ino != audit->inode ||
+	    status.st_dev != audit->device)
+		follow_name(audit);
+	else if (status.st_size < audit->file_len)
+		follow_truncation(audit, status.st_size);
+}
+
+/* Under the lock, with no batch in flight. 0 or -errno, and then the log goes on in its file. */
+static int rotate(struct audit *audit, char *name, size_t name_len)
+{
+	int fd;
+
+	if (audit->file_sequence < audit->segment_first)
+		return -ENODATA;
+	fd = audit_segment_rotate(audit->config->audit.log_path, audit->segment_first,
+	                          audit->file_sequence, name, name_len);
+	if (fd < 0) {
+		int failed = -errno;
+
+		log_error("audit log: %s cannot be rotated: %s", audit->config->audit.log_path,
+		          strerror(-failed));
+		return failed;
+	}
+	adopt(audit, fd, 0);
+	append_note(audit, "audit-rotated", ERROR_NONE, name);
+	append_checkpoint(audit);
+	log_notice("audit log: rotated to %s", name);
+	return 0;
+}
+
+/* Before each batch. Under the lock. */
+static void tend_file(struct audit *audit)
+{
+	uint64_t now = clock_monotonic_ns(), max_size = audit->config->audit.max_size;
+	char name[PATH_MAX];
+
+	if (audit_watch_moved(audit->watch) || now - audit->looked_ns >= LOOK_NS)
+		look_at_file(audit, now);
+	if (max_size && (uint64_t)audit->file_len >= max_size && now >= audit->rotate_again_ns &&
+	    rotate(audit, name, sizeof(name)))
+		audit->rotate_again_ns = now + RETRY_NS;
+	if (audit->signer && now - audit->checkpoint_ns >= SIGN_NS)
+		append_checkpoint(audit);
+}
+
+int audit_rotate(struct audit *audit, char *name, size_t name_len)
+{
+	int result = -ENOENT;
+
+	pthread_mutex_lock(&audit->lock);
+	audit->rotating = true;
+	while (audit->in_flight)
+		pthread_cond_wait(&audit->landed, &audit->lock);
+	if (audit->fd >= 0)
+		result = rotate(audit, name, name_len);
+	audit->rotating = false;
+	pthread_mutex_unlock(&audit->lock);
+	return result;
+}
+
+void audit_sign(struct audit *audit, EVP_PKEY *signer)
+{
+	pthread_mutex_lock(&audit->lock);
+	audit->signer = audit->fd >= 0 ? signer : NULL;
+	append_checkpoint(audit);
+	pthread_mutex_unlock(&audit->lock);
+}
+
 /* ---- batches ---- */
 
 bool audit_batch_take(struct audit *audit, int *fd, struct wire_bytes *batch, bool *sync)
@@ -145,10 +356,11 @@ bool audit_batch_take(struct audit *audit, int *fd, struct wire_bytes *batch, bo
 	bool taken;
 
 	pthread_mutex_lock(&audit->lock);
-	taken = !audit->in_flight && audit->pending_len;
+	taken = !audit->in_flight && !audit->rotating && audit->pending_len;
 	if (taken) {
 		char *empty = audit->flight;
 
+		tend_file(audit);
 		audit->flight = audit->pending;
 		audit->flight_len = audit->pending_len;
 		audit->pending = empty;
@@ -183,6 +395,17 @@ bool audit_batch_written(struct audit *audit, ssize_t result, struct wire_bytes 
 	return batch->len > 0;
 }
 
+/* Takes back what a batch left in the file; never makes a file longer that somebody has truncated.
+ */
+static int cut_back(struct audit *audit)
+{
+	struct stat status;
+
+	if (fstat(audit->fd, &status))
+		return -1;
+	return status.st_size > audit->file_len ? ftruncate(audit->fd, audit->file_len) : 0;
+}
+
 /* Under the lock: what is not in the file never was. */
 static void fall_back(struct audit *audit)
 {
@@ -191,10 +414,12 @@ static void fall_back(struct audit *audit)
 
 	loss->first = atomic_load(&audit->written) + 1;
 	loss->last = audit->ticket;
-	if (audit->flight_written && ftruncate(audit->fd, audit->file_len))
+	if (audit->flight_written && cut_back(audit))
 		log_error("audit log: a torn record cannot be cut off: %s", strerror(errno));
 	audit->pending_len = 0;
 	audit->sequence = audit->file_sequence;
+	if (audit->checkpoint > audit->sequence)
+		audit->checkpoint = 0;
 	memcpy(audit->hash, audit->file_hash, AUDIT_HASH_LEN);
 	atomic_store_explicit(&audit->failures, failure + 1, memory_order_release);
 	atomic_store_explicit(&audit->written, audit->ticket, memory_order_release);
@@ -230,6 +455,7 @@ bool audit_batch_done(struct audit *audit, int sync_result)
 	}
 	audit->in_flight = false;
 	more = audit->pending_len > 0;
+	pthread_cond_broadcast(&audit->landed);
 	pthread_mutex_unlock(&audit->lock);
 	return more;
 }
@@ -271,23 +497,10 @@ static int flush(struct audit *audit)
 	return audit->flight_failed ? -1 : 0;
 }
 
-/* A record of the log's own. */
 static void note(struct audit *audit, const char *operation, enum err result, const char *detail)
 {
-	struct audit_record record = {
-		.class = AUDIT_ADMIN,
-		.operation = operation,
-		.result = result,
-		.mechanism = CK_UNAVAILABLE_INFORMATION,
-		.fips_approved = true,
-		.uid = getuid(),
-		.pid = getpid(),
-		.detail = detail,
-	};
-
 	pthread_mutex_lock(&audit->lock);
-	if (append(audit, &record))
-		audit->ticket++;
+	append_note(audit, operation, result, detail);
 	pthread_mutex_unlock(&audit->lock);
 }
 
@@ -298,6 +511,8 @@ static struct audit *audit_new(const struct config *config, struct crypto *crypt
 	if (!audit)
 		return NULL;
 	pthread_mutex_init(&audit->lock, NULL);
+	pthread_cond_init(&audit->landed, NULL);
+	audit->crypto = crypto;
 	audit->config = config;
 	audit->fd = -1;
 	audit->sha256 = crypto_md(crypto, DIGEST_SHA256);
@@ -314,11 +529,13 @@ void audit_configure(struct audit *audit, const struct config *config)
 
 static void audit_free(struct audit *audit)
 {
+	audit_watch_close(audit->watch);
 	if (audit->fd >= 0)
 		close(audit->fd);
 	EVP_MD_CTX_free(audit->hashing);
 	free(audit->pending);
 	free(audit->flight);
+	pthread_cond_destroy(&audit->landed);
 	pthread_mutex_destroy(&audit->lock);
 	free(audit);
 }
@@ -330,29 +547,43 @@ static void resume_anchor(struct audit *audit, const struct kernel_anchor *ancho
 	char problem[160];
 
 	audit_anchor_open(&audit->anchor, anchor, audit->sha256, path);
-	if (audit_anchor_resume(&audit->anchor, audit->fd, has_records ? audit->hash : NULL,
-	                        problem, sizeof(problem)))
+	if (audit_anchor_resume(&audit->anchor, path, has_records ? audit->hash : NULL, problem,
+	                        sizeof(problem)))
 		return;
 	log_error("audit log: %s does not fit its register in the kernel module: %s", path,
 	          problem);
 	note(audit, "anchor-mismatch", ERROR_ANCHOR, problem);
 }
 
-/* Takes up the chain where the file ends. */
+/* Where the chain ends: in the file, or when that is empty in the newest segment. */
+static void find_end(struct audit *audit, const struct audit_tail *tail)
+{
+	struct audit_end end = {.sequence = tail->sequence};
+
+	if (tail->last_line_len)
+		hash_line(audit, tail->last_line, tail->last_line_len, end.hash);
+	else
+		audit_segment_end(audit->config->audit.log_path, audit->sha256, &end);
+	audit->sequence = audit->file_sequence = end.sequence;
+	memcpy(audit->hash, end.hash, AUDIT_HASH_LEN);
+	memcpy(audit->file_hash, end.hash, AUDIT_HASH_LEN);
+	audit->segment_first = tail->first_sequence ? tail->first_sequence : end.sequence + 1;
+}
+
+/* Takes up the chain where it ends. */
 static int resume(struct audit *audit, const struct kernel_anchor *anchor, char *error,
                   size_t error_len)
 {
 	struct audit_tail tail;
 
-	audit->fd = audit_file_open(audit->config->audit.log_path, &tail, error, error_len);
-	if (audit->fd < 0)
+	int fd = audit_file_open(audit->config->audit.log_path, &tail, error, error_len);
+
+	if (fd < 0)
 		return -1;
-	audit->sequence = audit->file_sequence = tail.sequence;
-	audit->file_len = tail.complete_len;
-	if (tail.last_line_len)
-		hash_line(audit, tail.last_line, tail.last_line_len, audit->hash);
-	memcpy(audit->file_hash, audit->hash, AUDIT_HASH_LEN);
-	resume_anchor(audit, anchor, tail.last_line_len > 0);
+	audit->watch = audit_watch_open();
+	adopt(audit, fd, tail.complete_len);
+	find_end(audit, &tail);
+	resume_anchor(audit, anchor, audit->sequence > 0);
 	if (tail.torn_len) {
 		log_warning("audit log: %s ended in a torn record of %zu octets; it is kept in an "
 		            "audit-recovered record",
@@ -395,6 +626,7 @@ void audit_close(struct audit *audit)
 		return;
 	if (audit->fd >= 0) {
 		note(audit, "agent-stop", ERROR_NONE, NULL);
+		audit_sign(audit, audit->signer);
 		if (flush(audit))
 			log_error("audit log: the last records could not be written");
 	}

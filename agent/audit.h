@@ -10,6 +10,7 @@
 #ifndef AGENT_AUDIT_H
 #define AGENT_AUDIT_H
 
+#include <openssl/types.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -62,6 +63,11 @@ void audit_close(struct audit *audit);
  * and cannot take it (the buffer is full).
  */
 uint64_t audit_append(struct audit *audit, const struct audit_record *record, enum err *result);
+/* A record of the agent's own, by nobody's call. */
+struct audit_record audit_own_record(const char *operation, enum err result, const char *detail);
+/* The same as audit_append where nobody waits for the answer: a record that cannot be taken is a
+ * line in the log. */
+uint64_t audit_append_own(struct audit *audit, const struct audit_record *record);
 /* Highest sequence number that is in the file (and on disk, with sync = "always"). One atomic load.
  */
 uint64_t audit_written(const struct audit *audit);
@@ -88,6 +94,16 @@ bool audit_batch_done(struct audit *audit, int sync_result);
 /* With sync = "batch": true at most once a second when octets were written since the last one; *fd
  * is to be fdatasync'ed. */
 bool audit_sync_due(struct audit *audit, int *fd);
+
+/*
+ * Moves the file aside as a segment and goes on in a new one; `name` gets the segment's path. Waits
+ * for the batch in flight, so for a worker. 0 or -errno: -ENODATA when the file holds no record,
+ * -ENOENT when there is no log.
+ */
+int audit_rotate(struct audit *audit, char *name, size_t name_len);
+/* From now on checkpoints are signed by this key (audit_checkpoint.h), which outlives the log; the
+ * first at once. NULL: no more. */
+void audit_sign(struct audit *audit, EVP_PKEY *signer);
 
 /* Path, records written, octets, failures, for status. */
 struct audit_statistics {

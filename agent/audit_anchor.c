@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The agent's side of the anchor. A start reads the whole log, but of it only the first record of
- * each batch; whether the chain holds is the verifier's business.
+ * The agent's side of the anchor. A start reads the whole log, with its segments; whether the chain
+ * holds is the verifier's business.
  */
 #include "audit_anchor.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "audit_fold.h"
+#include "audit_segment.h"
 #include "log.h"
-
-#define READ_LEN 262144u
 
 void audit_anchor_open(struct audit_anchor *anchor, const struct kernel_anchor *methods,
                        const EVP_MD *sha256, const char *path)
@@ -25,58 +21,6 @@ void audit_anchor_open(struct audit_anchor *anchor, const struct kernel_anchor *
 		return;
 	log_error("audit anchor: the log cannot be named; it is not anchored");
 	anchor->methods = NULL;
-}
-
-/* ---- reading the log ---- */
-
-static void fold_line(struct audit_fold *fold, const char *line, size_t len)
-{
-	static const char field[] = ",\"anchor\":";
-	json_t *record;
-
-	if (!memmem(line, len, field, sizeof(field) - 1))
-		return;
-	record = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
-	audit_fold_record(fold, record);
-	json_decref(record);
-}
-
-/* Folds the whole lines; how many octets they are. */
-static size_t fold_lines(struct audit_fold *fold, const char *octets, size_t len)
-{
-	size_t at = 0;
-	const char *newline;
-
-	while ((newline = memchr(octets + at, '\n', len - at))) {
-		size_t line_len = (size_t)(newline - octets) - at;
-
-		fold_line(fold, octets + at, line_len);
-		at += line_len + 1;
-	}
-	return at;
-}
-
-/* By pread: closing another descriptor of this file would give its lock away. What is longer than
- * any record is no record, and passed over. 0 or -errno. */
-static int fold_file(struct audit_fold *fold, int fd)
-{
-	char *octets = malloc(READ_LEN);
-	size_t kept = 0;
-	ssize_t got = octets ? 1 : -1;
-	off_t at = 0;
-
-	while (got > 0) {
-		got = pread(fd, octets + kept, READ_LEN - kept, at);
-		if (got > 0) {
-			size_t len = kept + (size_t)got, used = fold_lines(fold, octets, len);
-
-			kept = len - used < READ_LEN ? len - used : 0;
-			memmove(octets, octets + used, kept);
-			at += got;
-		}
-	}
-	free(octets);
-	return got < 0 ? -errno : 0;
 }
 
 /* ---- the start ---- */
@@ -127,7 +71,7 @@ static bool give_up(struct audit_anchor *anchor, const char *what, int error)
 	return true;
 }
 
-bool audit_anchor_resume(struct audit_anchor *anchor, int fd, const uint8_t *last_hash,
+bool audit_anchor_resume(struct audit_anchor *anchor, const char *path, const uint8_t *last_hash,
                          char *problem, size_t problem_len)
 {
 	struct kernel_register now;
@@ -143,9 +87,11 @@ bool audit_anchor_resume(struct audit_anchor *anchor, int fd, const uint8_t *las
 	if (!now.counter)
 		return true;
 	audit_fold_begin(&fold, anchor->sha256);
-	failed = fold_file(&fold, fd);
-	if (failed)
-		return give_up(anchor, "the log cannot be read", failed);
+	if (!audit_segment_fold(path, &fold)) {
+		log_notice("audit anchor: the log's oldest segments are not in its folder; its "
+		           "register is taken as it is");
+		return true;
+	}
 	return compare(anchor, &fold, &now, last_hash, problem, problem_len);
 }
 

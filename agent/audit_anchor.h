@@ -34,7 +34,7 @@ void audit_anchor_open(struct audit_anchor *anchor, const struct kernel_anchor *
  * is made good. False when log and register differ, with the reason in `problem`; the register goes
  * on from where it is.
  */
-bool audit_anchor_resume(struct audit_anchor *anchor, int fd, const uint8_t *last_hash,
+bool audit_anchor_resume(struct audit_anchor *anchor, const char *path, const uint8_t *last_hash,
                          char *problem, size_t problem_len);
 /* The number that the first record of a batch has to tell, 0: none. `in_flight`: the batch before
  * it is being written, and its extension comes before this record can. */

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit_scan.h"
+
 /* Enough for the longest complete record and the longest torn one before the end. */
 #define TAIL_LEN (2 * AUDIT_LINE_MAX)
 
@@ -74,19 +76,18 @@ static int check_status(int fd, const char *path, struct stat *status, char *err
 	return 0;
 }
 
-/* Two writers would fork the chain. The lock lasts as long as the process. */
+/* Two writers would fork the chain. The lock lasts as long as this descriptor, whoever else opens
+ * and closes the file in this process. */
 static int take_lock(int fd, const char *path, char *error, size_t error_len)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-	if (!fcntl(fd, F_SETLK, &lock))
+	if (!fcntl(fd, F_OFD_SETLK, &lock))
 		return 0;
 	if (errno != EACCES && errno != EAGAIN)
 		return refuse_errno(error, error_len, path);
-	if (!fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK && lock.l_pid > 0)
-		return refuse(error, error_len, path,
-		              "it is in use by pid %d; stop that daemon first", (int)lock.l_pid);
-	return refuse(error, error_len, path, "it is in use by another process; stop it first");
+	return refuse(error, error_len, path,
+	              "it is in use by another process, such as a second daemon; stop it first");
 }
 
 static void keep_torn(struct audit_tail *tail, const char *torn, size_t len)
@@ -158,6 +159,19 @@ static int read_tail(int fd, const char *path, off_t file_len, struct audit_tail
 	return 0;
 }
 
+/* Names the segment when the file is moved aside. */
+static uint64_t read_first(int fd)
+{
+	char octets[AUDIT_LINE_MAX];
+	ssize_t got = pread(fd, octets, sizeof(octets), 0);
+	const char *newline = got > 0 ? memchr(octets, '\n', (size_t)got) : NULL;
+	struct audit_line record;
+
+	if (!newline || !audit_scan(octets, (size_t)(newline - octets), &record))
+		return 0;
+	return record.sequence;
+}
+
 int audit_file_open(const char *path, struct audit_tail *tail, char *error, size_t error_len)
 {
 	struct stat status;
@@ -173,5 +187,6 @@ int audit_file_open(const char *path, struct audit_tail *tail, char *error, size
 		close(fd);
 		return -1;
 	}
+	tail->first_sequence = read_first(fd);
 	return fd;
 }

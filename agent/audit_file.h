@@ -14,6 +14,7 @@
 /* The end of the file. All zero for a new one. */
 struct audit_tail {
 	uint64_t sequence;              /* of the last complete record */
+	uint64_t first_sequence;        /* of the first record; 0: it is none */
 	char last_line[AUDIT_LINE_MAX]; /* its octets without the newline */
 	size_t last_line_len;
 	off_t complete_len; /* octets of complete records; the file is cut to this */

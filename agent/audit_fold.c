@@ -55,19 +55,6 @@ static bool extend(const EVP_MD *sha256, struct kernel_register *at,
 	return EVP_Digest(input, sizeof(input), at->value, NULL, sha256, NULL);
 }
 
-static bool parse_hash(const char *hex, uint8_t hash[KERNEL_REGISTER_LEN])
-{
-	static const char digits[] = "0123456789abcdef";
-
-	if (!hex || strlen(hex) != 2 * KERNEL_REGISTER_LEN ||
-	    strspn(hex, digits) != 2 * KERNEL_REGISTER_LEN)
-		return false;
-	for (size_t i = 0; i < KERNEL_REGISTER_LEN; i++)
-		hash[i] = (uint8_t)((strchr(digits, hex[2 * i]) - digits) << 4 |
-		                    (strchr(digits, hex[2 * i + 1]) - digits));
-	return true;
-}
-
 static void restart(struct audit_fold *fold)
 {
 	fold->restarts += fold->told.counter > 0;
@@ -75,26 +62,21 @@ static void restart(struct audit_fold *fold)
 	fold->broken = false;
 }
 
-void audit_fold_record(struct audit_fold *fold, const json_t *record)
+void audit_fold_record(struct audit_fold *fold, uint64_t sequence, uint64_t anchor,
+                       const uint8_t previous_hash[KERNEL_REGISTER_LEN])
 {
-	const json_t *anchor = json_object_get(record, "anchor");
-	uint64_t number = (uint64_t)json_integer_value(anchor);
-	uint8_t hash[KERNEL_REGISTER_LEN];
-
 	if (!anchor)
 		return;
-	if (number == 1)
+	if (anchor == 1)
 		restart(fold);
 	if (fold->broken)
 		return;
-	if (number == fold->told.counter + 1 &&
-	    parse_hash(json_string_value(json_object_get(record, "previous_hash")), hash) &&
-	    extend(fold->sha256, &fold->told, hash))
+	if (anchor == fold->told.counter + 1 && extend(fold->sha256, &fold->told, previous_hash))
 		return;
 	fold->broken = true;
-	fold->broken_sequence = (uint64_t)json_integer_value(json_object_get(record, "seq"));
+	fold->broken_sequence = sequence;
 	fold->broken_from = fold->told.counter;
-	fold->broken_to = number;
+	fold->broken_to = anchor;
 }
 
 void audit_fold_describe(const struct audit_fold *fold, char *problem, size_t problem_len)

@@ -11,7 +11,6 @@
 #ifndef AGENT_AUDIT_FOLD_H
 #define AGENT_AUDIT_FOLD_H
 
-#include <jansson.h>
 #include <openssl/types.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,8 +33,9 @@ void audit_fold_begin(struct audit_fold *fold, const EVP_MD *sha256);
 /* How a broken fold broke, in words. */
 void audit_fold_describe(const struct audit_fold *fold, char *problem, size_t problem_len);
 bool audit_register_equal(const struct kernel_register *a, const struct kernel_register *b);
-/* The next record. */
-void audit_fold_record(struct audit_fold *fold, const json_t *record);
+/* The next record. `anchor` 0: it tells of no extension. */
+void audit_fold_record(struct audit_fold *fold, uint64_t sequence, uint64_t anchor,
+                       const uint8_t previous_hash[KERNEL_REGISTER_LEN]);
 /* Was this register's last extension by the record with this hash, after all that was told? */
 bool audit_fold_fits(const struct audit_fold *fold, const struct kernel_register *now,
                      const uint8_t hash[KERNEL_REGISTER_LEN]);

@@ -1,135 +1,324 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads segments line by line, as one chain. It trusts nothing in them: a line that is not a record
- * is a finding, not an error.
+ * Walks the segments as one chain, one record ahead, so that a fault can be named: what a record
+ * says of the one before it and what the next says of it tell together which of them was touched.
+ * It trusts nothing in the files; a line that is no record is a finding, not an error.
  */
 #include "audit_verify.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit_checkpoint.h"
 #include "audit_fold.h"
+#include "audit_scan.h"
 
-#define HASH_LEN     32
-#define HASH_HEX_LEN 64
+/* A line as far as the chain is concerned. */
+struct link {
+	size_t file; /* its place in the order of the chain */
+	uint64_t line;
+	bool is_record, torn;
+	uint64_t sequence, anchor;
+	uint8_t previous[AUDIT_HASH_LEN], hash[AUDIT_HASH_LEN];
+	bool is_checkpoint, signature_fits;
+};
+
+struct segment {
+	const char *path;
+	uint64_t first; /* sequence number of its first record; 0: none */
+};
 
 struct chain {
 	struct audit_verdict *verdict;
-	const char *path;
+	const struct audit_verify_options *options;
+	struct segment *segments;
+	size_t count;
+	struct audit_reader *reader;
+	size_t file; /* of the reader */
 	uint64_t line;
-	uint64_t sequence; /* of the record before */
-	char hash[HASH_HEX_LEN + 1];
-	const struct kernel_register *now; /* NULL: no anchor is asked for */
 	struct audit_fold fold;
 	EVP_MD_CTX *hashing;
 	EVP_MD *sha256;
+	EVP_PKEY *public_key;
+	struct link last; /* the one that was accepted last; line 0: none */
+	bool failed;      /* a file cannot be read */
 };
 
+/* ---- findings ---- */
+
+static void find(struct chain *chain, const struct link *link, enum audit_fault fault,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 /* Notes the first finding only. */
-static void find(struct chain *chain, const char *problem)
+static void find(struct chain *chain, const struct link *link, enum audit_fault fault,
+                 const char *format, ...)
 {
 	struct audit_verdict *verdict = chain->verdict;
+	va_list arguments;
 
 	if (!verdict->intact)
 		return;
 	verdict->intact = false;
-	verdict->first_bad_line = chain->line;
-	snprintf(verdict->first_bad_file, sizeof(verdict->first_bad_file), "%s", chain->path);
-	snprintf(verdict->problem, sizeof(verdict->problem), "%s", problem);
+	verdict->fault = fault;
+	verdict->first_bad_line = link->line;
+	snprintf(verdict->first_bad_file, sizeof(verdict->first_bad_file), "%s",
+	         chain->segments[link->file].path);
+	va_start(arguments, format);
+	vsnprintf(verdict->problem, sizeof(verdict->problem), format, arguments);
+	va_end(arguments);
 }
 
-static void hash_line(struct chain *chain, const char *line, size_t len)
+const char *audit_fault_name(enum audit_fault fault)
 {
-	unsigned char hash[HASH_LEN] = {0};
+	static const char *const names[] = {
+		[AUDIT_FAULT_NONE] = "none",           [AUDIT_FAULT_EDITED] = "edited",
+		[AUDIT_FAULT_DELETED] = "deleted",     [AUDIT_FAULT_SWAPPED] = "swapped",
+		[AUDIT_FAULT_INSERTED] = "inserted",   [AUDIT_FAULT_CUT] = "cut",
+		[AUDIT_FAULT_SIGNATURE] = "signature",
+	};
 
-	if (EVP_DigestInit_ex2(chain->hashing, chain->sha256, NULL) &&
-	    EVP_DigestUpdate(chain->hashing, line, len))
-		EVP_DigestFinal_ex(chain->hashing, hash, NULL);
-	for (int i = 0; i < HASH_LEN; i++)
-		snprintf(chain->hash + 2 * i, 3, "%02x", hash[i]);
-	if (chain->now && audit_fold_fits(&chain->fold, chain->now, hash))
-		chain->verdict->covered = chain->sequence;
+	return names[fault];
 }
 
-static void check_links(struct chain *chain, uint64_t sequence, const char *previous)
-{
-	char problem[160];
+/* ---- reading ---- */
 
-	if (strcmp(previous, chain->hash)) { /* not secret: hashes of the log */
-		snprintf(problem, sizeof(problem),
-		         sequence == chain->sequence + 1
-		                 ? "previous_hash does not fit: this record or the one before it "
-		                   "was edited"
-		                 : "previous_hash does not fit: sequence goes from %llu to %llu "
-		                   "(record deleted, inserted or moved)",
-		         (unsigned long long)chain->sequence, (unsigned long long)sequence);
-		find(chain, problem);
-	} else if (sequence != chain->sequence + 1) {
-		snprintf(problem, sizeof(problem), "sequence goes from %llu to %llu",
-		         (unsigned long long)chain->sequence, (unsigned long long)sequence);
-		find(chain, problem);
+static int fail(struct chain *chain, const char *path, const char *why)
+{
+	snprintf(chain->verdict->problem, sizeof(chain->verdict->problem), "%s: %s", path, why);
+	chain->failed = true;
+	return -1;
+}
+
+static void hash_line(struct chain *chain, const char *line, size_t len, struct link *link)
+{
+	memset(link->hash, 0, sizeof(link->hash));
+	if (!EVP_DigestInit_ex2(chain->hashing, chain->sha256, NULL) ||
+	    !EVP_DigestUpdate(chain->hashing, line, len) ||
+	    !EVP_DigestFinal_ex(chain->hashing, link->hash, NULL))
+		fail(chain, "SHA-256", "it failed");
+}
+
+static void check_signature(struct chain *chain, const struct audit_line *line, struct link *link)
+{
+	const struct audit_field *detail = audit_field(line, "detail");
+
+	link->is_checkpoint =
+		detail && audit_field_is(line, "operation", AUDIT_CHECKPOINT_OPERATION);
+	if (link->is_checkpoint && chain->public_key)
+		link->signature_fits = audit_checkpoint_verify(chain->public_key, line->sequence,
+		                                               line->previous_hash, detail->value,
+		                                               detail->value_len);
+}
+
+static void read_link(struct chain *chain, const char *line, size_t len, bool whole,
+                      struct link *link)
+{
+	struct audit_line record;
+
+	*link = (struct link){.file = chain->file, .line = chain->line, .torn = !whole};
+	hash_line(chain, line, len, link);
+	link->is_record = whole && audit_scan(line, len, &record);
+	if (!link->is_record)
+		return;
+	link->sequence = record.sequence;
+	link->anchor = record.anchor;
+	memcpy(link->previous, record.previous_hash, AUDIT_HASH_LEN);
+	check_signature(chain, &record, link);
+}
+
+/* The next line of the whole; false at the end, or when a file cannot be read. */
+static bool next_link(struct chain *chain, struct link *link)
+{
+	const char *line;
+	bool whole;
+	size_t len;
+	int got;
+
+	while (!chain->failed && chain->file < chain->count) {
+		const char *path = chain->segments[chain->file].path;
+
+		if (!chain->reader)
+			chain->reader = audit_reader_open(path);
+		if (!chain->reader)
+			return fail(chain, path, strerror(errno)), false;
+		got = audit_reader_next(chain->reader, &line, &len, &whole);
+		if (got < 0)
+			return fail(chain, path, "cannot be read: damaged, or no log"), false;
+		if (got) {
+			chain->line++;
+			read_link(chain, line, len, whole, link);
+			return !chain->failed;
+		}
+		audit_reader_close(chain->reader);
+		chain->reader = NULL;
+		chain->line = 0;
+		chain->file++;
+	}
+	return false;
+}
+
+/* ---- the chain ---- */
+
+static bool hash_equal(const uint8_t *a, const uint8_t *b)
+{
+	return !memcmp(a, b, AUDIT_HASH_LEN); /* not secret: of the log */
+}
+
+/* Does the next line, if there is one, say that this one is as it was written? */
+static bool is_vouched(const struct link *link, const struct link *next)
+{
+	return !next || !next->is_record || hash_equal(next->previous, link->hash);
+}
+
+static bool follows_last(const struct chain *chain, const struct link *link)
+{
+	return link && link->is_record && link->sequence == chain->last.sequence + 1 &&
+	       hash_equal(link->previous, chain->last.hash);
+}
+
+/* It comes too early: others are missing before it, in the middle of a file or between files, or it
+ * was moved here. */
+static void find_gap(struct chain *chain, const struct link *link, const struct link *next)
+{
+	const struct link *last = &chain->last;
+	uint64_t from = last->sequence + 1, to = link->sequence - 1;
+	bool begins_file = !last->line || last->file != link->file;
+
+	if (follows_last(chain, next) || (!begins_file && !is_vouched(link, next)))
+		find(chain, link, AUDIT_FAULT_SWAPPED,
+		     "swapped: record %" PRIu64 " is where record %" PRIu64 " should be",
+		     link->sequence, from);
+	else if (begins_file)
+		find(chain, link, AUDIT_FAULT_CUT,
+		     "cut: records %" PRIu64 " to %" PRIu64 " are missing before it%s", from, to,
+		     last->line ? "" : " (--partial begins here)");
+	else
+		find(chain, link, AUDIT_FAULT_DELETED,
+		     "deleted: records %" PRIu64 " to %" PRIu64 " are missing before it", from, to);
+}
+
+/* A number that was there already. */
+static void find_repeated(struct chain *chain, const struct link *link, const struct link *next)
+{
+	const struct link *last = &chain->last;
+	bool twins = link->sequence == last->sequence && hash_equal(link->previous, last->previous);
+
+	if (twins && !hash_equal(link->hash, last->hash) && next && is_vouched(link, next))
+		find(chain, last, AUDIT_FAULT_INSERTED,
+		     "inserted: record %" PRIu64 " of the log follows it", link->sequence);
+	else
+		find(chain, link, AUDIT_FAULT_INSERTED,
+		     "inserted: record %" PRIu64 " stands after record %" PRIu64, link->sequence,
+		     last->sequence);
+}
+
+static void find_fault(struct chain *chain, const struct link *link, const struct link *next)
+{
+	const struct link *last = &chain->last;
+
+	if (hash_equal(link->previous, last->hash))
+		find(chain, link, AUDIT_FAULT_EDITED,
+		     "edited: its number is %" PRIu64 ", not %" PRIu64, link->sequence,
+		     last->sequence + 1);
+	else if (link->sequence > last->sequence + 1)
+		find_gap(chain, link, next);
+	else if (link->sequence <= last->sequence)
+		find_repeated(chain, link, next);
+	else if (last->line && is_vouched(link, next))
+		find(chain, last, AUDIT_FAULT_EDITED,
+		     "edited: the record after it has another hash of it");
+	else
+		find(chain, link, AUDIT_FAULT_EDITED,
+		     "edited: it has another hash of the record before it");
+}
+
+static void check_link(struct chain *chain, const struct link *link, const struct link *next)
+{
+	if (!link->is_record && link->torn)
+		find(chain, link, AUDIT_FAULT_CUT, "cut: the line is torn, it has no end");
+	else if (!link->is_record)
+		find(chain, link, AUDIT_FAULT_EDITED, "edited: the line is not an audit record");
+	else if (!follows_last(chain, link) && !(chain->options->partial && !chain->last.line))
+		find_fault(chain, link, next);
+	else if (link->is_checkpoint && chain->public_key && !link->signature_fits)
+		find(chain, link, AUDIT_FAULT_SIGNATURE,
+		     "signature: the checkpoint is not signed by this key");
+}
+
+static void accept(struct chain *chain, const struct link *link)
+{
+	struct audit_verdict *verdict = chain->verdict;
+
+	chain->last = *link;
+	verdict->records++;
+	if (link->is_checkpoint) {
+		verdict->checkpoints++;
+		verdict->last_checkpoint = link->sequence;
+	}
+	audit_fold_record(&chain->fold, link->sequence, link->anchor, link->previous);
+	if (chain->options->now && audit_fold_fits(&chain->fold, chain->options->now, link->hash))
+		verdict->covered = link->sequence;
+}
+
+static void walk(struct chain *chain)
+{
+	struct link link, next;
+	bool there = next_link(chain, &link), more;
+
+	while (there && chain->verdict->intact && !chain->failed) {
+		more = next_link(chain, &next);
+		check_link(chain, &link, more ? &next : NULL);
+		if (chain->verdict->intact)
+			accept(chain, &link);
+		if (chain->options->progress)
+			chain->options->progress(chain->verdict->records);
+		link = next;
+		there = more;
 	}
 }
 
-static void check_line(struct chain *chain, const char *line, size_t len)
-{
-	json_t *record = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
-	const char *previous = json_string_value(json_object_get(record, "previous_hash"));
-	json_t *sequence = json_object_get(record, "seq");
+/* ---- segments ---- */
 
-	if (!previous || !json_is_integer(sequence)) {
-		find(chain, "the line is not an audit record");
-	} else {
-		check_links(chain, (uint64_t)json_integer_value(sequence), previous);
-		chain->sequence = (uint64_t)json_integer_value(sequence);
-		chain->verdict->records++;
-		audit_fold_record(&chain->fold, record);
-	}
-	json_decref(record);
-	hash_line(chain, line, len);
+/* A file whose first line is no record keeps its place at the front, where it is found out. */
+static int read_first(struct chain *chain, struct segment *segment)
+{
+	struct audit_reader *reader = audit_reader_open(segment->path);
+	int got;
+
+	if (!reader)
+		return fail(chain, segment->path, strerror(errno));
+	got = audit_reader_first(reader, &segment->first);
+	audit_reader_close(reader);
+	return got < 0 ? fail(chain, segment->path, "cannot be read: damaged, or no log") : 0;
 }
 
-static void check_file(struct chain *chain, FILE *file)
+static int by_first(const void *a, const void *b)
 {
-	char *line = NULL;
-	size_t capacity = 0;
-	ssize_t len;
+	const struct segment *x = a, *y = b;
 
-	chain->line = 0;
-	while (chain->verdict->intact && (len = getline(&line, &capacity, file)) > 0) {
-		chain->line++;
-		if (line[len - 1] != '\n')
-			find(chain, "the last line is torn: it has no newline");
-		else
-			check_line(chain, line, (size_t)len - 1);
-	}
-	free(line);
+	if (x->first != y->first)
+		return x->first < y->first ? -1 : 1;
+	return x < y ? -1 : x > y;
 }
 
-static int check_path(struct chain *chain, const char *path)
+static int open_segments(struct chain *chain, const char *const *paths, size_t count)
 {
-	FILE *file = fopen(path, "re");
-
-	if (!file) {
-		snprintf(chain->verdict->problem, sizeof(chain->verdict->problem), "%s: %s", path,
-		         strerror(errno));
-		return -1;
+	chain->segments = calloc(count + 1, sizeof(*chain->segments));
+	if (!chain->segments)
+		return fail(chain, "segments", "out of memory");
+	chain->count = count;
+	for (size_t i = 0; i < count; i++) {
+		chain->segments[i].path = paths[i];
+		if (read_first(chain, &chain->segments[i]))
+			return -1;
 	}
-	chain->path = path;
-	check_file(chain, file);
-	if (ferror(file)) {
-		snprintf(chain->verdict->problem, sizeof(chain->verdict->problem),
-		         "%s: cannot be read", path);
-		fclose(file);
-		return -1;
-	}
-	fclose(file);
+	qsort(chain->segments, count, sizeof(*chain->segments), by_first);
 	return 0;
 }
 
@@ -153,7 +342,8 @@ static void judge(struct audit_verdict *verdict, enum audit_anchor_verdict ancho
 static void judge_uncovered(const struct chain *chain)
 {
 	const struct audit_fold *fold = &chain->fold;
-	uint64_t told = fold->told.counter + (chain->sequence > 0), now = chain->now->counter;
+	uint64_t told = fold->told.counter + (chain->last.sequence > 0);
+	uint64_t now = chain->options->now->counter;
 	struct audit_verdict *verdict = chain->verdict;
 
 	if (fold->broken) {
@@ -182,21 +372,22 @@ static void judge_uncovered(const struct chain *chain)
 static void judge_anchor(const struct chain *chain)
 {
 	struct audit_verdict *verdict = chain->verdict;
+	const struct kernel_register *now = chain->options->now;
 
 	verdict->restarts = chain->fold.restarts;
-	if (!chain->now || !verdict->intact)
+	if (!now || !verdict->intact)
 		return;
-	if (!chain->now->counter)
+	if (!now->counter)
 		judge(verdict, AUDIT_ANCHOR_NONE, "the kernel module has no register of this log");
 	else if (!verdict->covered)
 		judge_uncovered(chain);
-	else if (verdict->covered == chain->sequence)
+	else if (verdict->covered == chain->last.sequence)
 		verdict->anchor = AUDIT_ANCHOR_MATCHES;
 	else
 		judge(verdict, AUDIT_ANCHOR_UNANCHORED,
 		      "the register covers the log up to record %" PRIu64 ", %" PRIu64
 		      " records after it are not anchored",
-		      verdict->covered, chain->sequence - verdict->covered);
+		      verdict->covered, chain->last.sequence - verdict->covered);
 }
 
 const char *audit_anchor_verdict_name(enum audit_anchor_verdict verdict)
@@ -219,28 +410,64 @@ bool audit_verify_log_id(const char *path, uint8_t log_id[KERNEL_LOG_ID_LEN])
 	return done;
 }
 
-int audit_verify(const char *const *paths, size_t count, const struct kernel_register *now,
+/* ---- the whole ---- */
+
+static int open_public_key(struct chain *chain)
+{
+	const char *path = chain->options->public_key;
+	FILE *file = path ? fopen(path, "re") : NULL;
+
+	if (!path)
+		return 0;
+	if (!file)
+		return fail(chain, path, strerror(errno));
+	chain->public_key = PEM_read_PUBKEY(file, NULL, NULL, NULL);
+	fclose(file);
+	return chain->public_key ? 0 : fail(chain, path, "not a public key in PEM");
+}
+
+static void describe_end(const struct chain *chain)
+{
+	struct audit_verdict *verdict = chain->verdict;
+
+	for (size_t i = 0; i < AUDIT_HASH_LEN; i++)
+		snprintf(verdict->last_hash + 2 * i, 3, "%02x", chain->last.hash[i]);
+	verdict->last_sequence = chain->last.sequence;
+	/* A key that nothing was signed with proves nothing. */
+	if (chain->public_key && verdict->intact && !verdict->checkpoints) {
+		verdict->intact = false;
+		verdict->fault = AUDIT_FAULT_SIGNATURE;
+		snprintf(verdict->problem, sizeof(verdict->problem),
+		         "signature: the log has no checkpoint");
+	}
+}
+
+int audit_verify(const char *const *paths, size_t count, const struct audit_verify_options *options,
                  struct audit_verdict *verdict)
 {
-	struct chain chain = {.verdict = verdict, .now = now};
-	int result = 0;
+	static const struct audit_verify_options none = {0};
+	struct chain chain = {.verdict = verdict, .options = options ? options : &none};
+	int result;
 
 	memset(verdict, 0, sizeof(*verdict));
 	verdict->intact = true;
-	memset(chain.hash, '0', HASH_HEX_LEN);
 	chain.hashing = EVP_MD_CTX_new();
 	chain.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	audit_fold_begin(&chain.fold, chain.sha256);
-	if (!chain.hashing || !chain.sha256) {
-		snprintf(verdict->problem, sizeof(verdict->problem), "SHA-256 is not available");
-		result = -1;
-	}
-	for (size_t i = 0; !result && verdict->intact && i < count; i++)
-		result = check_path(&chain, paths[i]);
+	if (!chain.hashing || !chain.sha256)
+		result = fail(&chain, "SHA-256", "not available");
+	else
+		result = open_segments(&chain, paths, count) || open_public_key(&chain);
 	if (!result)
+		walk(&chain);
+	if (!result && !chain.failed) {
 		judge_anchor(&chain);
-	snprintf(verdict->last_hash, sizeof(verdict->last_hash), "%s", chain.hash);
+		describe_end(&chain);
+	}
+	audit_reader_close(chain.reader);
+	free(chain.segments);
+	EVP_PKEY_free(chain.public_key);
 	EVP_MD_free(chain.sha256);
 	EVP_MD_CTX_free(chain.hashing);
-	return result;
+	return chain.failed ? -1 : result;
 }

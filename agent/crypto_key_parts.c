@@ -237,13 +237,28 @@ enum err crypto_key_pkcs8(EVP_PKEY *pkey, struct wire_buffer *der)
 	return err;
 }
 
+/* SoftHSM2 fills a key up with zeros to whole blocks of 8 octets before it wraps it with padding.
+ */
+static bool is_filling(const unsigned char *at, struct wire_bytes der)
+{
+	size_t left = der.len - (size_t)(at - der.data);
+
+	if (left >= 8 || (left && der.len % 8))
+		return false;
+	while (left && !*at) {
+		at++;
+		left--;
+	}
+	return !left;
+}
+
 enum err crypto_key_from_pkcs8(struct crypto *crypto, struct wire_bytes der, EVP_PKEY **pkey)
 {
 	const unsigned char *at = der.data;
 	PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)der.len);
 
 	*pkey = NULL;
-	if (info && at == der.data + der.len)
+	if (info && is_filling(at, der))
 		*pkey = EVP_PKCS82PKEY_ex(info, crypto->library, crypto->properties);
 	PKCS8_PRIV_KEY_INFO_free(info);
 	ERR_clear_error();

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "keygen.h"
 #include "mechanism.h"
+#include "metrics.h"
 #include "policy.h"
 #include "token.h"
 
@@ -260,12 +261,13 @@ static bool to_be_audited(const struct call *call, const struct row *row, enum e
 	return row->when == WHEN_ALWAYS || err != ERROR_NONE;
 }
 
-static void audit(struct call *call, const struct row *row, enum err err)
+/* What the caller is told: the result, or that it cannot be recorded. */
+static enum err audit(struct call *call, const struct row *row, enum err err)
 {
 	enum err audit_result = ERROR_NONE;
 
 	if (!to_be_audited(call, row, err))
-		return;
+		return err;
 	call->record.class = row->class;
 	call->record.operation = wire_function_name(call->header.opcode);
 	call->record.result = err;
@@ -274,8 +276,10 @@ static void audit(struct call *call, const struct row *row, enum err err)
 		call->record.pid = call->application->pid;
 	}
 	call->audit_sequence = audit_append(call->agent->audit, &call->record, &audit_result);
-	if (audit_result)
-		dispatch_fail(call, audit_result);
+	if (!audit_result)
+		return err;
+	dispatch_fail(call, audit_result);
+	return audit_result;
 }
 
 /* In the error state only status answers; everything else fails at once and leaves no trace but the
@@ -289,6 +293,7 @@ static bool state_permits(const struct call *call)
 void dispatch_run(struct call *call)
 {
 	const struct row *row = find_row(call->header.opcode);
+	uint64_t begun_ns, duration_ns;
 	enum err err;
 
 	if (!row) {
@@ -300,6 +305,7 @@ void dispatch_run(struct call *call)
 		return;
 	}
 	call->record.mechanism = CK_UNAVAILABLE_INFORMATION;
+	begun_ns = clock_monotonic_ns();
 	err = row->run(call);
 	if (call->deferred) {
 		/* What the handler wrote says only that it could not begin. */
@@ -309,5 +315,7 @@ void dispatch_run(struct call *call)
 	}
 	if (call->reply.failed)
 		dispatch_fail(call, err = ERROR_MEMORY);
-	audit(call, row, err);
+	duration_ns = clock_monotonic_ns() - begun_ns;
+	err = audit(call, row, err);
+	metrics_count((unsigned int)(row - rows), call->record.mechanism, err, duration_ns);
 }

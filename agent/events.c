@@ -48,23 +48,17 @@ static void audit_event(struct events *events, const struct event *event, const 
 {
 	bool denied = event->type == EVENT_ACCESS_DENIED;
 	bool whose = event->present & 1u << CRATON_HSM_ATTR_UID;
-	struct audit_record record = {
-		.class = AUDIT_ADMIN,
-		.operation = event_operation(event->type),
-		.mechanism = CK_UNAVAILABLE_INFORMATION,
-		.result = denied ? ERROR_DENIED : ERROR_NONE,
-		.fips_approved = true,
-		.uid = whose ? (uid_t)event->values[CRATON_HSM_ATTR_UID] : getuid(),
-		.pid = whose ? (pid_t)event->values[CRATON_HSM_ATTR_PID] : getpid(),
-		.detail = text,
-	};
-	enum err err = ERROR_NONE;
-	uint64_t ticket = audit_append(events->agent->audit, &record, &err);
+	struct audit_record record = audit_own_record(event_operation(event->type),
+	                                              denied ? ERROR_DENIED : ERROR_NONE, text);
+	uint64_t ticket;
 
+	if (whose) {
+		record.uid = (uid_t)event->values[CRATON_HSM_ATTR_UID];
+		record.pid = (pid_t)event->values[CRATON_HSM_ATTR_PID];
+	}
+	ticket = audit_append_own(events->agent->audit, &record);
 	if (ticket)
 		events->ticket = ticket;
-	if (err)
-		log_error("%s is not in the audit log: %s", record.operation, err_text(err));
 }
 
 static void count(struct events *events, const struct event *event)

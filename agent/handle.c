@@ -5,6 +5,7 @@
 #include "handle.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "config.h"
 
@@ -23,6 +24,13 @@ struct session *handle_session(struct call *call, uint64_t handle, enum err *err
 	call->deferred = busy;
 	*err = session ? ERROR_NONE : ERROR_SESSION_HANDLE;
 	return session;
+}
+
+enum err handle_operator(const struct call *call)
+{
+	uid_t uid = call->application->uid;
+
+	return uid == 0 || uid == geteuid() ? ERROR_NONE : ERROR_DENIED;
 }
 
 bool handle_token_present(struct call *call, struct agent_slot *slot)
@@ -117,6 +125,8 @@ enum err handle_step(struct call *call, const struct session *session, enum oper
 	}
 	handle_note_mechanism(call, mechanism->type, mechanism);
 	handle_note_key(call, key);
+	if (key && (key->usage & USAGE_COMPROMISED)) /* since the operation began */
+		return ERROR_KEY_NOT_ACTIVE;
 	if (key && (key->usage & USAGE_ALWAYS_AUTHENTICATE) && !session->context_login[kind])
 		return ERROR_USER_NOT_LOGGED_IN;
 	return ERROR_NONE;

@@ -20,6 +20,9 @@
  * been marked to run again on a worker. Notes the handle for the audit record.
  */
 struct session *handle_session(struct call *call, uint64_t handle, enum err *err);
+/* May this peer do what is for operators: root, and the agent's own user? Asked before anything
+ * else is looked at. ERROR_DENIED. */
+enum err handle_operator(const struct call *call) MUST_CHECK;
 /* The slot with a token present; else NULL and *err. */
 struct agent_slot *handle_present_slot(struct call *call, uint64_t slot_id, enum err *err);
 /* Is the token of this slot present (initialised, or [token].present_uninitialized)? */

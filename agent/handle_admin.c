@@ -12,21 +12,22 @@
 #include "events.h"
 #include "kernel.h"
 #include "keyring.h"
+#include "self_test.h"
 #include "slots.h"
 #include "token_json.h"
 
 /* More applications than this are counted, not listed, so that the report fits a control frame. */
 #define LISTED_MAX 200u
 
-static json_t *report_tests(const struct agent *agent)
+static json_t *report_tests(const struct post_report *post)
 {
 	json_t *list = json_array();
 
 	for (unsigned int i = 0; i < POST_COUNT; i++)
 		json_array_append_new(list, json_pack("{s:s, s:s}", "name", post_name(i), "result",
-		                                      post_result_name(agent->post.results[i])));
-	return json_pack("{s:i, s:i, s:i, s:o}", "passed", agent->post.passed, "failed",
-	                 agent->post.failed, "unavailable", agent->post.unavailable, "tests", list);
+		                                      post_result_name(post->results[i])));
+	return json_pack("{s:i, s:i, s:i, s:o}", "passed", post->passed, "failed", post->failed,
+	                 "unavailable", post->unavailable, "tests", list);
 }
 
 static json_t *report_memory(void)
@@ -154,9 +155,6 @@ static json_t *report_events(struct agent *agent)
 
 static json_t *report_clock(struct agent *agent)
 {
-	int64_t step_ns;
-
-	clock_check(&agent->clock, &step_ns);
 	return json_pack("{s:I, s:f}", "steps", (json_int_t)atomic_load(&agent->clock.steps),
 	                 "last_step_ms", (double)atomic_load(&agent->clock.last_step_ns) / 1e6);
 }
@@ -174,9 +172,12 @@ static json_t *report(struct agent *agent)
 	                    json_boolean(agent->config->algorithms.fips_approved_only));
 	json_object_set_new(all, "loops", json_integer(agent->loop_count));
 	json_object_set_new(all, "jobs_waiting", json_integer(workers_waiting(agent->workers)));
-	json_object_set_new(all, "self_tests", report_tests(agent));
+	json_object_set_new(all, "self_tests", report_tests(&agent->post));
 	json_object_set_new(all, "memory", report_memory());
 	json_object_set_new(all, "module", report_module());
+	json_object_set_new(all, "sandbox",
+	                    json_pack("{s:i, s:b}", "landlock", agent->sandbox.landlock, "seccomp",
+	                              agent->sandbox.seccomp));
 	json_object_set_new(all, "drbg", report_drbg(agent));
 	json_object_set_new(all, "audit", report_audit(agent));
 	json_object_set_new(all, "events", report_events(agent));
@@ -199,4 +200,18 @@ enum err handle_admin_keyring_publish(struct call *call,
 {
 	(void)request;
 	return keyring_publish(call->agent->keyring, &reply->serial, &reply->count);
+}
+
+enum err handle_admin_self_test(struct call *call,
+                                const struct wire_admin_self_test_request *request,
+                                struct wire_admin_self_test_reply *reply)
+{
+	struct post_report report;
+	enum err err = handle_operator(call);
+
+	(void)request;
+	if (err)
+		return err;
+	self_test_run(call->agent, &report);
+	return handle_put_json(call, report_tests(&report), &reply->json);
 }

@@ -36,14 +36,14 @@ enum err handle_create_object(struct call *call, const struct wire_create_object
 	return err;
 }
 
-/* The object and the session's right to change what it is. */
+/* The object, if it has the flag that lets this be done to it (0: none is asked for). */
 static enum err find_writable(struct session *session, uint64_t handle, uint32_t usage,
                               struct object **object)
 {
 	*object = handle_object(session, handle);
 	if (!*object)
 		return ERROR_OBJECT_HANDLE;
-	if (!((*object)->usage & usage))
+	if (((*object)->usage & usage) != usage)
 		return ERROR_ACTION_PROHIBITED;
 	return ERROR_NONE;
 }
@@ -103,19 +103,32 @@ static enum err replace(struct session *session, struct object *object, struct a
 	return err;
 }
 
+/* What stays open on an object that is not modifiable: that it is compromised. */
+static bool is_operators(const struct wire_template *template)
+{
+	struct wire_attribute attribute;
+	size_t cursor = 0;
+
+	return wire_template_next(template, &cursor, &attribute) &&
+	       attribute.type == CKA_CRATON_COMPROMISED &&
+	       !wire_template_next(template, &cursor, &attribute);
+}
+
 enum err handle_set_attributes(struct call *call, const struct wire_set_attributes_request *request,
                                struct wire_set_attributes_reply *reply)
 {
 	session_auto session = NULL;
 	object_auto object = NULL;
 	attributes_auto set = {0};
+	bool compromised = false;
 	enum err err;
 
 	(void)reply;
 	session = handle_session(call, request->session, &err);
 	if (!session)
 		return err;
-	err = find_writable(session, request->object, USAGE_MODIFIABLE, &object);
+	err = find_writable(session, request->object,
+	                    is_operators(&request->attributes) ? 0 : USAGE_MODIFIABLE, &object);
 	if (err)
 		return err;
 	handle_note_key(call, object);
@@ -124,7 +137,11 @@ enum err handle_set_attributes(struct call *call, const struct wire_set_attribut
 		err = template_modify(object, &request->attributes,
 		                      session_login(session) == LOGIN_SO, &set);
 	if (!err)
+		compromised = attributes_flag(&set, CKA_CRATON_COMPROMISED);
+	if (!err)
 		err = replace(session, object, &set);
+	if (!err && compromised) /* operations that were begun with it end with it */
+		atomic_fetch_or(&object->usage, USAGE_COMPROMISED);
 	return err;
 }
 

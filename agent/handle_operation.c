@@ -72,8 +72,7 @@ static enum err start(struct call *call, enum operation_kind kind, uint64_t sess
 	return session ? begin(call, session, kind, parameter, key_handle) : err;
 }
 
-static enum err check_active(struct call *call, const struct session *session,
-                             enum operation_kind kind)
+static enum err check_active(struct call *call, struct session *session, enum operation_kind kind)
 {
 	const struct operation *operation = session->operations[kind];
 	enum err err;
@@ -83,6 +82,8 @@ static enum err check_active(struct call *call, const struct session *session,
 	err = handle_step(call, session, kind, operation_mechanism(operation),
 	                  operation_key(operation));
 	call->record.fips_approved &= operation_approved(operation);
+	if (err == ERROR_KEY_NOT_ACTIVE)
+		session_end_operation(session, kind);
 	return err;
 }
 

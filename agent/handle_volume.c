@@ -25,21 +25,13 @@ static void note_name(struct call *call, struct wire_bytes name)
 	call->record.detail = call->detail;
 }
 
-/* May this peer? Asked before anything else is looked at. */
-static enum err check_peer(const struct call *call)
-{
-	uid_t uid = call->application->uid;
-
-	return uid == 0 || uid == geteuid() ? ERROR_NONE : ERROR_DENIED;
-}
-
 /* The session, locked, of a user who may use volumes; and what works on his token. */
 static struct session *begin(struct call *call, uint64_t handle, bool read_write,
                              struct volume_scope *scope, enum err *err)
 {
 	struct session *session = NULL;
 
-	*err = check_peer(call);
+	*err = handle_operator(call);
 	if (!*err)
 		session = handle_session(call, handle, err);
 	if (!session)
@@ -250,7 +242,7 @@ enum err handle_volume_open(struct call *call, const struct wire_volume_open_req
 enum err handle_volume_close(struct call *call, const struct wire_volume_close_request *request,
                              struct wire_volume_close_reply *reply)
 {
-	enum err err = check_peer(call);
+	enum err err = handle_operator(call);
 
 	(void)reply;
 	note_name(call, request->name);

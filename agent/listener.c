@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes the socket file. Anybody may connect as far as the file goes; who is served is decided by
- * the peer's identity and [security].allowed_uids, and what he may do by his PIN.
+ * Makes socket files. To the agent's own anybody may connect as far as the file goes; who is served
+ * is decided by the peer's identity and [security].allowed_uids, and what he may do by his PIN.
  */
 #include "listener.h"
 
@@ -60,7 +60,8 @@ static bool in_use(const struct sockaddr_un *address)
 	return used;
 }
 
-/* NULL when the path is free now, else why it is not. */
+/* NULL when the path is free now, else why it is not; a reason that ends with a space wants the
+ * configuration's key behind it. */
 static const char *clear_path(const struct sockaddr_un *address)
 {
 	struct stat status;
@@ -68,23 +69,22 @@ static const char *clear_path(const struct sockaddr_un *address)
 	if (lstat(address->sun_path, &status))
 		return errno == ENOENT ? NULL : strerror(errno);
 	if (!S_ISSOCK(status.st_mode))
-		return "a file that is not a socket is in the way; remove it or change "
-		       "[agent].socket";
+		return "a file that is not a socket is in the way; remove it or change ";
 	if (in_use(address))
-		return "another daemon answers there; stop it or change [agent].socket";
+		return "another daemon answers there; stop it or change ";
 	return unlink(address->sun_path) ? strerror(errno) : NULL;
 }
 
-static int bind_and_listen(int fd, const struct sockaddr_un *address)
+static int bind_and_listen(int fd, const struct sockaddr_un *address, mode_t mode)
 {
 	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)))
 		return -1;
-	if (chmod(address->sun_path, 0666))
+	if (chmod(address->sun_path, mode))
 		return -1;
 	return listen(fd, BACKLOG);
 }
 
-int listener_open(const char *path, char *error, size_t error_len)
+int listener_open_for(const char *key, const char *path, mode_t mode, char *error, size_t error_len)
 {
 	struct sockaddr_un address;
 	const char *refusal;
@@ -93,14 +93,20 @@ int listener_open(const char *path, char *error, size_t error_len)
 	refusal = fill_address(&address, path) ? strerror(errno) : clear_path(&address);
 	if (!refusal) {
 		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (fd >= 0 && !bind_and_listen(fd, &address))
+		if (fd >= 0 && !bind_and_listen(fd, &address, mode))
 			return fd;
 		refusal = strerror(errno);
 	}
-	snprintf(error, error_len, "cannot listen on %s: %s", path, refusal);
+	snprintf(error, error_len, "cannot listen on %s: %s%s", path, refusal,
+	         refusal[strlen(refusal) - 1] == ' ' ? key : "");
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+int listener_open(const char *path, char *error, size_t error_len)
+{
+	return listener_open_for("[agent].socket", path, 0666, error, error_len);
 }
 
 void listener_close(int fd, const char *path)

@@ -7,6 +7,12 @@
 #ifndef AGENT_LOG_H
 #define AGENT_LOG_H
 
+#include <stdbool.h>
+
+/* From now on each line is a JSON object: time (seconds since 1970), priority (syslog's), message.
+ */
+void log_use_json(bool json);
+
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));

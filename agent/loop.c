@@ -27,6 +27,7 @@
 #include "connection_ring.h"
 #include "events.h"
 #include "log.h"
+#include "notify.h"
 #include "slots.h"
 
 #define RING_ENTRIES    256u
@@ -352,12 +353,15 @@ static void on_signal(struct loop *loop, struct completion *completion, int32_t 
 	(void)flags;
 	while (read(loop->signal_fd, &signal, sizeof(signal)) == sizeof(signal)) {
 		if (signal.ssi_signo == SIGHUP) {
+			notify_send("RELOADING=1");
 			reload_configuration(loop->agent);
+			notify_send("READY=1");
 			loop_write_audit(loop);
 			continue;
 		}
 		log_notice("stopping: %s from pid %u", strsignal((int)signal.ssi_signo),
 		           signal.ssi_pid);
+		notify_send("STOPPING=1");
 		stop_all(loop->agent);
 	}
 	arm_signal(loop);
@@ -488,8 +492,10 @@ static void arm_all(struct loop *loop)
 		arm_signal(loop);
 	if (loop->event_fd >= 0)
 		arm_event(loop);
-	if (loop->index == 0)
+	if (loop->index == 0) {
 		loop_renew_keyring(loop);
+		loop_arm_tick(loop);
+	}
 	if (loop->listen_fd >= 0)
 		arm_accept(loop);
 }

@@ -75,6 +75,8 @@ struct loop {
 
 	/* From a change of a token to its metadata in the kernel's keyrings; loop 0 also renews. */
 	struct completion keyring_timer, keyring_renewal;
+	struct completion tick; /* of loop 0 */
+	struct __kernel_timespec tick_period;
 	struct __kernel_timespec keyring_delay, keyring_period;
 
 	/* Connections and spare calls. */
@@ -115,6 +117,9 @@ struct io_uring_sqe *loop_sqe(struct loop *loop, struct completion *completion);
 void loop_recycle_buffer(struct loop *loop, uint16_t id, size_t used_len);
 /* How long the loop spins for the next request. */
 uint64_t loop_busy_poll_ns(const struct loop *loop);
+/* The completion comes once, after this time. `when` lasts until then. */
+void loop_arm_timer(struct loop *loop, struct completion *completion, unsigned int delay_ms,
+                    struct __kernel_timespec *when);
 /* A blank call; NULL when there is no memory. */
 struct call *loop_call_new(struct loop *loop);
 /* Wipes it and keeps it for the next. */
@@ -130,6 +135,8 @@ void loop_call_done(struct loop *loop, struct call *call);
 void loop_finish_calls(struct loop *loop, struct call *calls);
 /* Loop 0: looks after the tokens' metadata in the kernel's keyrings from now on. */
 void loop_renew_keyring(struct loop *loop);
+/* loop_tick.c: begins to look at the clock, and to tell the supervisor, once a second. */
+void loop_arm_tick(struct loop *loop);
 /* Frees the spare calls. */
 void loop_calls_destroy(struct loop *loop);
 /* Writes what is pending in the audit log, unless another loop is at it; then that one wakes us. */

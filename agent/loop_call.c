@@ -99,8 +99,8 @@ static void on_delay_over(struct loop *loop, struct completion *completion, int3
 	connection_reply(call->connection, call);
 }
 
-static void arm_timer(struct loop *loop, struct completion *completion, unsigned int delay_ms,
-                      struct __kernel_timespec *when)
+void loop_arm_timer(struct loop *loop, struct completion *completion, unsigned int delay_ms,
+                    struct __kernel_timespec *when)
 {
 	struct io_uring_sqe *sqe = loop_sqe(loop, completion);
 
@@ -118,7 +118,7 @@ static void release(struct loop *loop, struct call *call)
 		return;
 	}
 	call->timer.handler = on_delay_over;
-	arm_timer(loop, &call->timer, call->delay_ms, &call->delay);
+	loop_arm_timer(loop, &call->timer, call->delay_ms, &call->delay);
 }
 
 static bool must_wait(struct loop *loop, struct call *call)
@@ -260,7 +260,7 @@ void loop_renew_keyring(struct loop *loop)
 	if (!loop->agent->keyring || loop->stopping)
 		return;
 	loop->keyring_renewal.handler = on_keyring_renewal;
-	arm_timer(loop, &loop->keyring_renewal, KEYRING_RENEW_MS, &loop->keyring_period);
+	loop_arm_timer(loop, &loop->keyring_renewal, KEYRING_RENEW_MS, &loop->keyring_period);
 }
 
 void loop_finish_calls(struct loop *loop, struct call *calls)
@@ -268,7 +268,7 @@ void loop_finish_calls(struct loop *loop, struct call *calls)
 	/* Whatever changes a token is slow, so it comes through here. */
 	if (calls && keyring_touch(loop->agent->keyring)) {
 		loop->keyring_timer.handler = on_keyring_timer;
-		arm_timer(loop, &loop->keyring_timer, KEYRING_DELAY_MS, &loop->keyring_delay);
+		loop_arm_timer(loop, &loop->keyring_timer, KEYRING_DELAY_MS, &loop->keyring_delay);
 	}
 	while (calls) {
 		struct call *call = calls;
@@ -313,7 +313,7 @@ static void arm_sync_timer(struct loop *loop)
 		return;
 	loop->sync_timer_armed = true;
 	loop->sync_timer.handler = on_sync_timer;
-	arm_timer(loop, &loop->sync_timer, SYNC_DELAY_MS, &loop->sync_delay);
+	loop_arm_timer(loop, &loop->sync_timer, SYNC_DELAY_MS, &loop->sync_delay);
 }
 
 static void batch_finished(struct loop *loop, int sync_result)

@@ -4,7 +4,6 @@
  * what, which path or key, why and what to do; nothing is left half started.
  */
 #include <errno.h>
-#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,8 +17,8 @@
 #include "agent.h"
 #include "application.h"
 #include "audit.h"
+#include "audit_checkpoint.h"
 #include "config.h"
-#include "reload.h"
 #include "crypto.h"
 #include "device_key.h"
 #include "events.h"
@@ -27,7 +26,12 @@
 #include "keyring.h"
 #include "listener.h"
 #include "log.h"
+#include "metrics.h"
+#include "notify.h"
 #include "loop.h"
+#include "reload.h"
+#include "sandbox.h"
+#include "self_test.h"
 #include "slots.h"
 #include "store.h"
 #include "token.h"
@@ -89,31 +93,6 @@ static enum slots_backend wanted_backend(const struct config *config)
 	};
 
 	return backends[config->security.locked_memory];
-}
-
-/* The library beside the daemon (build tree), else where it is installed, else "". */
-static void find_library(const char *daemon_path, char *path, size_t path_len)
-{
-	char folder[PATH_MAX];
-
-	snprintf(folder, sizeof(folder), "%s", daemon_path);
-	snprintf(path, path_len, "%s/libcraton_hsm.so", dirname(folder));
-	if (access(path, R_OK))
-		snprintf(path, path_len, "%s/libcraton_hsm.so", CRATON_LIBDIR);
-	if (access(path, R_OK))
-		path[0] = '\0';
-}
-
-static void self_test(struct agent *agent)
-{
-	char daemon_path[PATH_MAX] = "", library_path[PATH_MAX];
-	ssize_t len = readlink("/proc/self/exe", daemon_path, sizeof(daemon_path) - 1);
-
-	if (len > 0)
-		daemon_path[len] = '\0';
-	find_library(daemon_path, library_path, sizeof(library_path));
-	post_run(agent->crypto, daemon_path, library_path,
-	         agent->config->security.require_integrity, &agent->post);
 }
 
 struct token_loader {
@@ -195,6 +174,18 @@ static unsigned int wanted_loops(const struct config *config)
 	return (unsigned int)CPU_COUNT(&allowed);
 }
 
+/* Without its key the log is as good a chain as before; it is only not signed. */
+static void sign_audit(struct agent *agent)
+{
+	enum err err = audit_checkpoint_key(agent->crypto, agent->store, agent->device_key,
+	                                    &agent->audit_key);
+
+	if (err)
+		log_error("audit log: no key for checkpoints, which are left out: %s",
+		          err_text(err));
+	audit_sign(agent->audit, agent->audit_key);
+}
+
 /* Cryptography, self-tests, and what depends on them. A module that fails its tests stays up,
  * without its keys, to say so. */
 static int open_module(struct agent *agent, char *error, size_t error_len)
@@ -203,19 +194,28 @@ static int open_module(struct agent *agent, char *error, size_t error_len)
 		state_fail(&agent->state, "self-test: %s", error);
 		return 0;
 	}
-	self_test(agent);
+	self_test_locate(agent);
+	self_test_run(agent, &agent->post);
 	if (state_get(&agent->state) == STATE_ERROR)
 		return 0;
 	if (open_store(agent, error, error_len))
 		return -1;
-	return audit_open(&agent->audit, agent->config, agent->crypto, kernel_anchor(), error,
-	                  error_len);
+	if (audit_open(&agent->audit, agent->config, agent->crypto, kernel_anchor(), error,
+	               error_len))
+		return -1;
+	sign_audit(agent);
+	return 0;
 }
 
 static void ready(struct agent *agent)
 {
+	bool operational = state_operational(&agent->state);
+
 	log_notice("craton-hsm-daemon " CRATON_VERSION " is %s on %s",
 	           state_name(state_get(&agent->state)), agent->config->agent.socket);
+	notify_send(operational
+	                    ? "READY=1\nSTATUS=Ready."
+	                    : "READY=1\nSTATUS=In the error state; see craton-hsm-admin status.");
 }
 
 /* The kernel's part, without which the agent serves as well. Nothing of it in the error state. */
@@ -229,6 +229,7 @@ static void show_and_listen(struct agent *agent)
 
 static int serve(struct agent *agent, char *error, size_t error_len)
 {
+	struct metrics_server *metrics = NULL;
 	int listen_fd, result;
 
 	listen_fd = listener_open(agent->config->agent.socket, error, error_len);
@@ -241,7 +242,10 @@ static int serve(struct agent *agent, char *error, size_t error_len)
 	agent->loop_count = wanted_loops(agent->config);
 	result = loops_open(agent, listen_fd, error, error_len);
 	if (!result)
+		result = metrics_open(&metrics, agent, error, error_len);
+	if (!result)
 		result = loops_run(agent, ready, error, error_len);
+	metrics_close(metrics);
 	listener_close(listen_fd, agent->config->agent.socket);
 	return result;
 }
@@ -261,6 +265,7 @@ static void close_all(struct agent *agent)
 	keyring_close(agent->keyring);
 	events_close(agent->events);
 	audit_close(agent->audit);
+	EVP_PKEY_free(agent->audit_key);
 	close_tokens(agent);
 	slots_release(agent->device_key);
 	store_close(agent->store);
@@ -348,6 +353,7 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	block_signals();
+	notify_open();
 	if (harden(error, sizeof(error)) ||
 	    config_load(&config, options.config_path, error, sizeof(error))) {
 		log_error("%s", error);
@@ -360,7 +366,10 @@ int main(int argc, char **argv)
 		config_free(agent.config);
 		return 0;
 	}
-	status = run(&agent, error, sizeof(error));
+	log_use_json(config->agent.log_format == CONFIG_LOG_JSON);
+	status = sandbox_enter(&agent.sandbox, config, options.config_path, error, sizeof(error));
+	if (!status)
+		status = run(&agent, error, sizeof(error));
 	if (status)
 		log_error("%s", error);
 	close_all(&agent);

@@ -34,6 +34,7 @@ static const struct {
 	{CKA_ALWAYS_AUTHENTICATE, USAGE_ALWAYS_AUTHENTICATE},
 	{CKA_WRAP_WITH_TRUSTED, USAGE_WRAP_WITH_TRUSTED},
 	{CKA_TRUSTED, USAGE_TRUSTED},
+	{CKA_CRATON_COMPROMISED, USAGE_COMPROMISED},
 };
 
 static uint32_t usage_of(const struct wire_attribute *attribute)

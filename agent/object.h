@@ -58,8 +58,8 @@ struct object {
 	uint32_t session_handle;
 	/* Cached from the attributes. */
 	uint64_t object_class;
-	uint64_t key_type; /* CK_UNAVAILABLE_INFORMATION when there is none */
-	uint32_t usage;
+	uint64_t key_type;               /* CK_UNAVAILABLE_INFORMATION when there is none */
+	_Atomic uint32_t usage;          /* USAGE_COMPROMISED may come later, from a successor */
 	char start_date[8], end_date[8]; /* YYYYMMDD, first octet 0 when absent */
 	bool has_allowed_mechanisms;
 	bool unapproved; /* no FIPS-approved use: its curve, its type or its size */

@@ -77,6 +77,8 @@ enum err policy_write_object(bool session_read_write, enum login login, bool is_
 
 enum err policy_wrap(const struct object *wrapping_key, const struct object *key)
 {
+	if (key->usage & USAGE_COMPROMISED)
+		return ERROR_KEY_NOT_ACTIVE;
 	if (!(key->usage & USAGE_EXTRACTABLE))
 		return ERROR_KEY_UNEXTRACTABLE;
 	if ((key->usage & USAGE_WRAP_WITH_TRUSTED) && !(wrapping_key->usage & USAGE_TRUSTED))

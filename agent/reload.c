@@ -46,20 +46,10 @@ static void note_change(void *context, const char *table, const char *key, bool 
 
 static void record(struct agent *agent, const struct changes *changes)
 {
-	struct audit_record record = {
-		.class = AUDIT_ADMIN,
-		.operation = "reload-configuration",
-		.mechanism = CK_UNAVAILABLE_INFORMATION,
-		.fips_approved = true,
-		.uid = getuid(),
-		.pid = getpid(),
-		.detail = changes->names,
-	};
-	enum err err = ERROR_NONE;
+	struct audit_record record =
+		audit_own_record("reload-configuration", ERROR_NONE, changes->names);
 
-	audit_append(agent->audit, &record, &err);
-	if (err)
-		log_error("%s is not in the audit log: %s", record.operation, err_text(err));
+	audit_append_own(agent->audit, &record);
 }
 
 /* Said by the level that was in force before, lest switching the log off goes unrecorded. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "application.h"
+#include "backup.h"
 #include "config.h"
 #include "policy.h"
 #include "token.h"
@@ -280,6 +281,12 @@ void session_end_search(struct session *session)
 	session->searching = false;
 }
 
+void session_end_backup(struct session *session)
+{
+	backup_free(session->backup);
+	session->backup = NULL;
+}
+
 void session_end_operation(struct session *session, enum operation_kind kind)
 {
 	operation_free(session->operations[kind]);
@@ -300,6 +307,7 @@ void session_cancel(struct session *session)
 		session->context_login[kind] = false;
 	}
 	session_end_search(session);
+	session_end_backup(session);
 }
 
 /* Takes it out of the table. Closing the last session in a slot logs the application out there

@@ -18,7 +18,7 @@
 #include "log.h"
 #include "path.h"
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
 #define DATABASE_NAME  "store.db"
 #define LOCK_NAME      "store.lock"
 
@@ -33,6 +33,12 @@ enum statement {
 	STATEMENT_PUT_OBJECT,
 	STATEMENT_DELETE_OBJECT,
 	STATEMENT_COUNT_OBJECTS,
+	STATEMENT_INSERT_OBJECT,
+	STATEMENT_FIND_RESTORE,
+	STATEMENT_ADD_RESTORE,
+	STATEMENT_FORGET_RESTORES,
+	STATEMENT_READ_SECRET,
+	STATEMENT_WRITE_SECRET,
 	STATEMENT_COUNT,
 };
 
@@ -55,6 +61,13 @@ static const char *const sql[STATEMENT_COUNT] = {
 				 " slot_id = ?2, revision = ?3, private = ?4, sealed = ?5",
 	[STATEMENT_DELETE_OBJECT] = "DELETE FROM objects WHERE slot_id = ?1 AND uid = ?2",
 	[STATEMENT_COUNT_OBJECTS] = "SELECT COUNT(*) FROM objects WHERE slot_id = ?1",
+	[STATEMENT_INSERT_OBJECT] = "INSERT INTO objects (uid, slot_id, revision, private, sealed)"
+				    " VALUES (?1, ?2, ?3, ?4, ?5)",
+	[STATEMENT_FIND_RESTORE] = "SELECT COUNT(*) FROM restores WHERE slot_id = ?1 AND id = ?2",
+	[STATEMENT_ADD_RESTORE] = "INSERT OR IGNORE INTO restores (slot_id, id) VALUES (?1, ?2)",
+	[STATEMENT_FORGET_RESTORES] = "DELETE FROM restores WHERE slot_id = ?1",
+	[STATEMENT_READ_SECRET] = "SELECT sealed FROM secrets WHERE name = ?1",
+	[STATEMENT_WRITE_SECRET] = "INSERT OR REPLACE INTO secrets (name, sealed) VALUES (?1, ?2)",
 };
 
 static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
@@ -64,7 +77,8 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
 			       "PRAGMA cell_size_check = ON;"
 			       "PRAGMA temp_store = MEMORY;";
 
-static const char schema[] =
+/* What leads from each version to the next; a new database begins at the first. */
+static const char *const upgrades[FORMAT_VERSION] = {
 	"BEGIN IMMEDIATE;"
 	"CREATE TABLE tokens (slot_id INTEGER PRIMARY KEY, label BLOB NOT NULL,"
 	" serial BLOB NOT NULL, created INTEGER NOT NULL, so_pin BLOB, user_pin BLOB);"
@@ -73,7 +87,16 @@ static const char schema[] =
 	" sealed BLOB NOT NULL);"
 	"CREATE INDEX objects_by_slot ON objects (slot_id, private, number);"
 	"PRAGMA user_version = 1;"
-	"COMMIT;";
+	"COMMIT;",
+	/* The backups that were restored into a token, so that none is restored twice unseen. */
+	"BEGIN IMMEDIATE;"
+	"CREATE TABLE restores (slot_id INTEGER NOT NULL, id BLOB NOT NULL,"
+	" PRIMARY KEY (slot_id, id));"
+	/* What the agent keeps for itself, sealed under the device key. */
+	"CREATE TABLE secrets (name TEXT PRIMARY KEY, sealed BLOB NOT NULL);"
+	"PRAGMA user_version = 2;"
+	"COMMIT;",
+};
 
 struct store {
 	pthread_mutex_t lock;
@@ -194,16 +217,16 @@ static enum err write_token(struct store *store, const struct store_token *token
 	return execute(store, STATEMENT_WRITE_TOKEN);
 }
 
-static enum err put_object(struct store *store, const struct store_row *row)
+static enum err put_object(struct store *store, enum statement how, const struct store_row *row)
 {
-	sqlite3_stmt *statement = store->statements[STATEMENT_PUT_OBJECT];
+	sqlite3_stmt *statement = store->statements[how];
 
 	sqlite3_bind_blob(statement, 1, row->uid, sizeof(row->uid), SQLITE_STATIC);
 	sqlite3_bind_int64(statement, 2, (sqlite3_int64)row->slot_id);
 	sqlite3_bind_int64(statement, 3, (sqlite3_int64)row->revision);
 	sqlite3_bind_int(statement, 4, row->is_private);
 	sqlite3_bind_blob64(statement, 5, row->sealed.data, row->sealed.len, SQLITE_STATIC);
-	return execute(store, STATEMENT_PUT_OBJECT);
+	return execute(store, how);
 }
 
 static enum err delete_object(struct store *store, uint64_t slot_id,
@@ -218,6 +241,12 @@ static enum err delete_object(struct store *store, uint64_t slot_id,
 	if (!err && !sqlite3_changes(store->database))
 		err = ERROR_OBJECT_HANDLE;
 	return err;
+}
+
+static enum err forget_restores(struct store *store, uint64_t slot_id)
+{
+	sqlite3_bind_int64(store->statements[STATEMENT_FORGET_RESTORES], 1, (sqlite3_int64)slot_id);
+	return execute(store, STATEMENT_FORGET_RESTORES);
 }
 
 /* Ends a transaction: all of it or nothing. */
@@ -275,6 +304,8 @@ enum err store_reset_token(struct store *store, const struct store_token *token)
 		                   (sqlite3_int64)token->slot_id);
 		err = execute(store, STATEMENT_DELETE_SLOT);
 		if (!err)
+			err = forget_restores(store, token->slot_id);
+		if (!err)
 			err = write_token(store, token);
 		err = finish(store, err);
 	}
@@ -331,7 +362,7 @@ enum err store_change_objects(struct store *store, const struct store_row *rows,
 	err = execute(store, STATEMENT_BEGIN);
 	if (!err) {
 		for (size_t i = 0; !err && i < count; i++)
-			err = put_object(store, &rows[i]);
+			err = put_object(store, STATEMENT_PUT_OBJECT, &rows[i]);
 		for (size_t i = 0; !err && i < deleted_count; i++)
 			err = delete_object(store, slot_id, deleted[i]);
 		err = finish(store, err);
@@ -340,20 +371,101 @@ enum err store_change_objects(struct store *store, const struct store_row *rows,
 	return err;
 }
 
-enum err store_count_objects(struct store *store, uint64_t slot_id, uint64_t *count)
+/* The one number that a bound statement gives. */
+static enum err read_count(struct store *store, enum statement which, uint64_t *count)
 {
-	sqlite3_stmt *statement = store->statements[STATEMENT_COUNT_OBJECTS];
+	sqlite3_stmt *statement = store->statements[which];
 	enum err err = ERROR_NONE;
-	int code;
+	int code = sqlite3_step(statement);
 
-	pthread_mutex_lock(&store->lock);
-	sqlite3_bind_int64(statement, 1, (sqlite3_int64)slot_id);
-	code = sqlite3_step(statement);
 	if (code == SQLITE_ROW)
 		*count = (uint64_t)sqlite3_column_int64(statement, 0);
 	else
 		err = translate(store, code);
 	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return err;
+}
+
+static enum err count_objects(struct store *store, uint64_t slot_id, uint64_t *count)
+{
+	sqlite3_bind_int64(store->statements[STATEMENT_COUNT_OBJECTS], 1, (sqlite3_int64)slot_id);
+	return read_count(store, STATEMENT_COUNT_OBJECTS, count);
+}
+
+enum err store_count_objects(struct store *store, uint64_t slot_id, uint64_t *count)
+{
+	enum err err;
+
+	pthread_mutex_lock(&store->lock);
+	err = count_objects(store, slot_id, count);
+	pthread_mutex_unlock(&store->lock);
+	return err;
+}
+
+/* ---- restoring a backup ---- */
+
+static void bind_restore(struct store *store, enum statement which,
+                         const struct store_restore *restore)
+{
+	sqlite3_stmt *statement = store->statements[which];
+
+	sqlite3_bind_int64(statement, 1, (sqlite3_int64)restore->token->slot_id);
+	sqlite3_bind_blob(statement, 2, restore->id, STORE_RESTORE_ID_LEN, SQLITE_STATIC);
+}
+
+static enum err check_restore(struct store *store, const struct store_restore *restore)
+{
+	uint64_t objects = 0, before = 0;
+	enum err err = count_objects(store, restore->token->slot_id, &objects);
+
+	bind_restore(store, STATEMENT_FIND_RESTORE, restore);
+	if (!err)
+		err = read_count(store, STATEMENT_FIND_RESTORE, &before);
+	if (!err && before && !restore->again)
+		err = ERROR_BACKUP_REPLAY;
+	if (!err && objects && !restore->replace)
+		err = ERROR_TOKEN_IN_USE;
+	return err;
+}
+
+static enum err insert_rows(struct store *store, const struct store_restore *restore)
+{
+	enum err err = ERROR_NONE;
+
+	for (size_t i = 0; !err && i < restore->count; i++) {
+		err = put_object(store, STATEMENT_INSERT_OBJECT, &restore->rows[i]);
+		if (err && sqlite3_errcode(store->database) == SQLITE_CONSTRAINT)
+			err = ERROR_BACKUP_ELSEWHERE;
+	}
+	return err;
+}
+
+static enum err apply_restore(struct store *store, const struct store_restore *restore)
+{
+	enum err err = check_restore(store, restore);
+
+	if (err)
+		return err;
+	sqlite3_bind_int64(store->statements[STATEMENT_DELETE_SLOT], 1,
+	                   (sqlite3_int64)restore->token->slot_id);
+	err = execute(store, STATEMENT_DELETE_SLOT);
+	if (!err)
+		err = insert_rows(store, restore);
+	if (!err)
+		err = write_token(store, restore->token);
+	bind_restore(store, STATEMENT_ADD_RESTORE, restore);
+	return err ? err : execute(store, STATEMENT_ADD_RESTORE);
+}
+
+enum err store_restore(struct store *store, const struct store_restore *restore)
+{
+	enum err err;
+
+	pthread_mutex_lock(&store->lock);
+	err = execute(store, STATEMENT_BEGIN);
+	if (!err)
+		err = finish(store, apply_restore(store, restore));
 	pthread_mutex_unlock(&store->lock);
 	return err;
 }
@@ -370,6 +482,57 @@ enum err store_delete_object(struct store *store, uint64_t slot_id,
 
 	pthread_mutex_lock(&store->lock);
 	err = delete_object(store, slot_id, uid);
+	pthread_mutex_unlock(&store->lock);
+	return err;
+}
+
+/* ---- secrets ---- */
+
+static enum err read_secret(struct store *store, const char *name, uint8_t *sealed, size_t *len)
+{
+	sqlite3_stmt *statement = store->statements[STATEMENT_READ_SECRET];
+	size_t room = *len, there = 0;
+	enum err err = ERROR_NONE;
+	int code;
+
+	sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+	code = sqlite3_step(statement);
+	if (code == SQLITE_ROW) {
+		const void *octets = sqlite3_column_blob(statement, 0);
+
+		there = (size_t)sqlite3_column_bytes(statement, 0);
+		if (!octets || !there || there > room)
+			err = ERROR_STORE_CORRUPT;
+		else
+			memcpy(sealed, octets, there);
+	} else if (code != SQLITE_DONE) {
+		err = translate(store, code);
+	}
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	*len = err ? 0 : there;
+	return err;
+}
+
+enum err store_read_secret(struct store *store, const char *name, uint8_t *sealed, size_t *len)
+{
+	enum err err;
+
+	pthread_mutex_lock(&store->lock);
+	err = read_secret(store, name, sealed, len);
+	pthread_mutex_unlock(&store->lock);
+	return err;
+}
+
+enum err store_write_secret(struct store *store, const char *name, struct wire_bytes sealed)
+{
+	sqlite3_stmt *statement = store->statements[STATEMENT_WRITE_SECRET];
+	enum err err;
+
+	pthread_mutex_lock(&store->lock);
+	sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+	sqlite3_bind_blob64(statement, 2, sealed.data, sealed.len, SQLITE_STATIC);
+	err = execute(store, STATEMENT_WRITE_SECRET);
 	pthread_mutex_unlock(&store->lock);
 	return err;
 }
@@ -457,9 +620,12 @@ static const char *prepare(struct store *store)
 	version = read_version(store);
 	if (version > FORMAT_VERSION)
 		return "it was written by a newer version; install that one or restore a backup";
-	if (version < 0 ||
-	    (version == 0 && sqlite3_exec(store->database, schema, NULL, NULL, NULL) != SQLITE_OK))
+	if (version < 0)
 		return sqlite3_errmsg(store->database);
+	for (; version < FORMAT_VERSION; version++) {
+		if (sqlite3_exec(store->database, upgrades[version], NULL, NULL, NULL) != SQLITE_OK)
+			return sqlite3_errmsg(store->database);
+	}
 	for (int i = 0; i < STATEMENT_COUNT; i++) {
 		if (sqlite3_prepare_v3(store->database, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
 		                       &store->statements[i], NULL) != SQLITE_OK)

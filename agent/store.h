@@ -14,10 +14,11 @@
 #include "object.h"
 #include "wire/buffer.h"
 
-#define STORE_SALT_LEN    16u
-#define STORE_WRAPPED_LEN 60u /* CRYPTO_SEAL_OVERHEAD + CRYPTO_KEY_LEN */
-#define STORE_LABEL_LEN   32u
-#define STORE_SERIAL_LEN  16u
+#define STORE_SALT_LEN       16u
+#define STORE_WRAPPED_LEN    60u /* CRYPTO_SEAL_OVERHEAD + CRYPTO_KEY_LEN */
+#define STORE_LABEL_LEN      32u
+#define STORE_SERIAL_LEN     16u
+#define STORE_RESTORE_ID_LEN 16u
 
 /* What is kept of one PIN. `set` is false when there is none. */
 struct store_pin {
@@ -84,6 +85,26 @@ enum err store_put_objects(struct store *store, const struct store_row *rows,
 enum err store_change_objects(struct store *store, const struct store_row *rows, size_t count,
                               uint64_t slot_id, const uint8_t (*deleted)[OBJECT_UID_LEN],
                               size_t deleted_count) MUST_CHECK;
+/* What a backup brings: the token's row and all its objects, instead of those that it has. */
+struct store_restore {
+	const struct store_token *token;
+	const struct store_row *rows;
+	size_t count;
+	uint8_t id[STORE_RESTORE_ID_LEN]; /* of the backup */
+	bool replace;                     /* objects may be there; else ERROR_TOKEN_IN_USE */
+	bool again; /* and the backup may have been restored before; else ERROR_BACKUP_REPLAY */
+};
+
+/* All of it or nothing. ERROR_BACKUP_ELSEWHERE when an object's uid is in another slot. */
+enum err store_restore(struct store *store, const struct store_restore *restore) MUST_CHECK;
+
+/* What the agent keeps for itself, by name. *len is the room, and then what there is: 0 for
+ * nothing. */
+enum err store_read_secret(struct store *store, const char *name, uint8_t *sealed,
+                           size_t *len) MUST_CHECK;
+enum err store_write_secret(struct store *store, const char *name,
+                            struct wire_bytes sealed) MUST_CHECK;
+
 /* ERROR_OBJECT_HANDLE when there is no such row. */
 enum err store_delete_object(struct store *store, uint64_t slot_id,
                              const uint8_t uid[OBJECT_UID_LEN]) MUST_CHECK;

@@ -20,6 +20,8 @@ static bool is_open(const struct change *change, const struct rule *rule,
 {
 	if (rule->footnotes & RULE_F10)
 		return change->so;
+	if (rule->footnotes & RULE_FO)
+		return !change->copying;
 	if (rule->footnotes & RULE_F8)
 		return change->so || !(change->from->usage & USAGE_TRUSTED);
 	if (rule->footnotes & RULE_FC)

@@ -44,6 +44,7 @@ const struct rule rule_table[] = {
 #define FC         RULE_FC
 #define FV         RULE_FV
 #define FE         RULE_FE
+#define FO         RULE_FO
 #define AGENT      RULE_AGENT
 #define MATERIAL   RULE_MATERIAL
 #define RULE(attribute, classes, keys, footnotes, fallback)                                        \

@@ -57,6 +57,7 @@ enum rule_footnote {
 	RULE_FC = 1 << 12,
 	RULE_FV = 1 << 13,
 	RULE_FE = 1 << 14,
+	RULE_FO = 1 << 15,
 	RULE_AGENT = RULE_F2 | RULE_F4 | RULE_F6 | RULE_FD,
 	RULE_MATERIAL = RULE_F1 | RULE_F4 | RULE_F6 | RULE_FD,
 };

@@ -98,7 +98,7 @@ static enum err open_row(struct token *token, const struct store_row *row, uint8
 	return err;
 }
 
-static enum err unseal(struct token *token, const struct store_row *row, struct attributes *set)
+enum err token_open_row(struct token *token, const struct store_row *row, struct attributes *set)
 {
 	size_t len = row->sealed.len - CRYPTO_SEAL_OVERHEAD;
 	uint8_t *plain;
@@ -147,7 +147,7 @@ static enum err load_row(void *context, const struct store_row *row)
 {
 	struct token *token = context;
 	attributes_auto set = {0};
-	enum err err = unseal(token, row, &set);
+	enum err err = token_open_row(token, row, &set);
 
 	if (!err)
 		err = insert_loaded(token, row, &set);
@@ -190,6 +190,19 @@ static bool any(const void *unused, const struct object *object)
 void token_forget_private(struct token *token)
 {
 	object_table_remove_if(token->table, NULL, is_private_token, NULL);
+	token->private_loaded = false;
+}
+
+static bool is_stored(const void *unused, const struct object *object)
+{
+	(void)unused;
+	return object->is_token;
+}
+
+void token_forget_stored(struct token *token)
+{
+	object_table_remove_if(token->table, NULL, is_stored, NULL);
+	token->profile_count = 0;
 	token->private_loaded = false;
 }
 

@@ -33,6 +33,8 @@ enum err token_load_objects(struct token *token, bool is_private) MUST_CHECK;
 /* Under the write lock: drops private token objects; drops everything. */
 void token_forget_private(struct token *token);
 void token_forget_objects(struct token *token);
+/* Likewise, all token objects, the profiles too; session objects stay. */
+void token_forget_stored(struct token *token);
 /* Under the write lock. */
 uint32_t token_next_handle(struct token *token, bool is_private);
 /* A random uid, revision 1. */
@@ -41,6 +43,9 @@ enum err token_name_object(struct token *token, struct object *object) MUST_CHEC
  * points into it. */
 enum err token_make_row(struct token *token, const struct object *object,
                         struct wire_buffer *sealed, struct store_row *row) MUST_CHECK;
+/* The attributes of a sealed row. ERROR_STORE_CORRUPT, ERROR_USER_NOT_LOGGED_IN. */
+enum err token_open_row(struct token *token, const struct store_row *row,
+                        struct attributes *set) MUST_CHECK;
 /* Under the write lock: gives it a handle and puts it into the table. */
 enum err token_insert_new(struct token *token, struct object *object) MUST_CHECK;
 /* The token's profile objects into the table, which has none. Under the write lock, or before

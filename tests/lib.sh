@@ -81,6 +81,16 @@ contains() {
 	grep -qF -- "$text" <<<"$output"
 }
 
+# The command ends with this status and says this.
+fails_with() { # STATUS TEXT COMMAND...
+	local wanted=$1 text=$2 output status
+	shift 2
+	output=$("$@" 2>&1)
+	status=$?
+	printf '%s\n' "$output"
+	[ $status -eq "$wanted" ] && grep -qF -- "$text" <<<"$output"
+}
+
 # The signature on a certificate request is right; before 3.3 `openssl req` ends with 0 when it is not.
 request_verifies() { contains 'verify OK' openssl req -in "$1" -verify -noout; } # FILE
 
@@ -168,7 +178,7 @@ agent_answers() { admin status; }
 sessions_freed() { admin --json status | grep -q '"applications": \[\]'; }
 
 # The agent answers, or is no more.
-agent_settled() { agent_answers || ! kill -0 "$AGENT_PID"; }
+agent_settled() { agent_answers || agent_gone; }
 
 agent_launch() {
 	"$AGENT_BUILD/craton-hsm-daemon" "$SCRATCH/craton_hsm.toml" 2>>"$SCRATCH/agent.log" &
@@ -187,7 +197,12 @@ agent_start() {
 	fi
 }
 
-agent_gone() { ! kill -0 "$AGENT_PID"; }
+# The agent has ended, whether or not this shell has noticed yet: to kill -0 a zombie lives.
+agent_gone() {
+	local state
+	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$AGENT_PID/status" 2>/dev/null)
+	[ -z "$state" ] || [ "$state" = Z ]
+}
 
 agent_stop() {
 	local status

@@ -34,8 +34,8 @@ static bool read_register(const struct anchor *anchor, struct kernel_register *n
 /* Before the log is read: then what is written meanwhile is after the register, not missing. */
 static bool open_anchor(struct anchor *anchor, const struct admin_options *options)
 {
-	const char *log = options->anchor_log ? options->anchor_log
-	                                      : options->arguments[options->argument_count - 1];
+	const char *log = options->anchor_text ? options->anchor_text
+	                                       : options->arguments[options->argument_count - 1];
 
 	*anchor = (struct anchor){0};
 	if (!options->anchor)
@@ -92,7 +92,16 @@ static json_t *as_json(const struct audit_verdict *verdict)
 	json_t *json = json_pack("{s:b, s:I, s:s}", "intact", verdict->intact, "records",
 	                         (json_int_t)verdict->records, "last_hash", verdict->last_hash);
 
+	if (json) {
+		json_object_set_new(json, "last_record",
+		                    json_integer((json_int_t)verdict->last_sequence));
+		json_object_set_new(json, "checkpoints",
+		                    json_integer((json_int_t)verdict->checkpoints));
+		json_object_set_new(json, "last_checkpoint",
+		                    json_integer((json_int_t)verdict->last_checkpoint));
+	}
 	if (json && !verdict->intact) {
+		json_object_set_new(json, "fault", json_string(audit_fault_name(verdict->fault)));
 		json_object_set_new(json, "file", json_string(verdict->first_bad_file));
 		json_object_set_new(json, "line",
 		                    json_integer((json_int_t)verdict->first_bad_line));
@@ -116,6 +125,17 @@ static int report_anchor(const struct audit_verdict *verdict, const struct ancho
 	return ADMIN_DONE;
 }
 
+static void print_intact(const struct admin_options *options, const struct audit_verdict *verdict)
+{
+	printf("intact: %llu records, last hash %s\n", (unsigned long long)verdict->records,
+	       verdict->last_hash);
+	if (options->audit.public_key)
+		printf("signed: %llu checkpoints, the last is record %llu; %llu records after it\n",
+		       (unsigned long long)verdict->checkpoints,
+		       (unsigned long long)verdict->last_checkpoint,
+		       (unsigned long long)(verdict->last_sequence - verdict->last_checkpoint));
+}
+
 static int report(const struct admin_options *options, const struct audit_verdict *verdict,
                   const struct anchor *anchor)
 {
@@ -126,28 +146,43 @@ static int report(const struct admin_options *options, const struct audit_verdic
 	if (json)
 		admin_print_json(json);
 	else if (verdict->intact)
-		printf("intact: %llu records, last hash %s\n", (unsigned long long)verdict->records,
-		       verdict->last_hash);
+		print_intact(options, verdict);
+	if (!verdict->intact && !verdict->first_bad_line)
+		return admin_fail("%s", verdict->problem);
 	if (!verdict->intact)
 		return admin_fail("%s:%llu: %s", verdict->first_bad_file,
 		                  (unsigned long long)verdict->first_bad_line, verdict->problem);
 	return options->anchor ? report_anchor(verdict, anchor, options->json) : ADMIN_DONE;
 }
 
+/* How many there are nobody knows before the end, so the bar fills up once per 100,000. */
+static void show_progress(uint64_t records)
+{
+	if (records % 1000 == 0)
+		admin_progress("verifying", records % 100000, 100000);
+}
+
 int admin_audit_verify(const struct admin_options *options)
 {
+	struct audit_verify_options how = {
+		.public_key = options->audit.public_key,
+		.partial = options->audit.partial,
+		.progress = show_progress,
+	};
 	struct audit_verdict verdict;
 	struct anchor anchor;
 
 	if (!options->argument_count) {
-		admin_fail("audit verify-chain: name the log's files, oldest first");
+		admin_fail("audit verify-chain: name the log's files");
 		return ADMIN_USAGE;
 	}
 	if (!open_anchor(&anchor, options))
 		return ADMIN_FAILED;
+	how.now = anchor.methods ? &anchor.now : NULL;
 	if (audit_verify((const char *const *)options->arguments, (size_t)options->argument_count,
-	                 anchor.methods ? &anchor.now : NULL, &verdict))
+	                 &how, &verdict))
 		return admin_fail("%s", verdict.problem);
+	admin_progress_end();
 	if (verdict.anchor == AUDIT_ANCHOR_UNANCHORED && !look_again(&anchor))
 		return ADMIN_FAILED;
 	return report(options, &verdict, &anchor);

@@ -7,25 +7,16 @@
 
 #include "admin.h"
 
-static CK_RV publish(struct channel *channel, struct wire_admin_keyring_publish_reply *reply)
-{
-	struct wire_admin_keyring_publish_request request = {0};
-	CK_RV rv;
-	connection_auto connection = channel_borrow(channel, &rv);
-
-	return connection ? request_admin_keyring_publish(connection, &request, reply) : rv;
-}
-
 int admin_keyring_publish(const struct admin_options *options)
 {
+	struct wire_admin_keyring_publish_request request = {0};
 	struct wire_admin_keyring_publish_reply reply;
-	struct channel *channel;
+	admin_session_auto session = {0};
 	CK_RV rv;
 
-	if (!admin_connect(options, CHANNEL_HELLO, &channel))
+	if (!admin_session_reach(options, CHANNEL_HELLO, "keyring publish", &session))
 		return ADMIN_FAILED;
-	rv = publish(channel, &reply);
-	channel_close(channel);
+	rv = request_admin_keyring_publish(session.connection, &request, &reply);
 	if (rv)
 		return admin_fail_rv("keyring publish", rv);
 	if (options->json)

@@ -1,380 +1,182 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command line of craton-hsm-admin: options, the table of verbs, and the helpers that verbs
- * share.
+ * The command line of craton-hsm-admin: reads the options of option.def, finds the verb of verb.def
+ * and runs it.
  */
 #include "admin.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
+#include "command.h"
 
-#define WORDS_MAX 2
+#define ID_BASE 256 /* getopt keeps what is below for single letters */
 
-static const struct verb {
-	const char *words[WORDS_MAX];
-	int (*run)(const struct admin_options *options);
-	const char *arguments;
-	const char *help;
-} verbs[] = {
-	{{"status", NULL},
-         admin_status,
-         "",
-         "state, self-tests, tokens, sessions and memory of the running agent"},
-	{{"token", "init"},
-         admin_token_init,
-         "--label L [--slot N] [--so-pin-* ...] [--user-pin-* ...] [--reinitialize]",
-         "initialise the token of a slot and set both PINs"},
-	{{"pin", "reset"},
-         admin_pin_reset,
-         "[--slot N] [--so-pin-* ...] [--new-pin-* ...]",
-         "as SO: unlock the user and set a new user PIN; every object is kept"},
-	{{"audit", "verify-chain"},
-         admin_audit_verify,
-         "[--anchor[=LOG]] FILE...",
-         "verify audit log segments, oldest first; with --anchor their end, too, by the kernel\n"
-         "      module (LOG: the path that the agent writes to, when that is not the last FILE)"},
-	{{"events", NULL},
-         admin_events,
-         "[--count N]",
-         "follow what the kernel tells, as it comes; needs no agent"},
-	{{"keyring", "publish"},
-         admin_keyring_publish,
-         "",
-         "put the tokens' metadata into the kernel's keyrings anew; prints the keyring's serial"},
-	{{"volume", "create"},
-         admin_volume_create,
-         "NAME --device DEV [--cipher C] [--key-size N] [--sector-size N] [--offset N] [--size N]\n"
-         "      [--allow-discards] [--force] [--slot N] [--user-pin-* ...]",
-         "make the key of an encrypted volume; writes nothing to the device"},
-	{{"volume", "open"},
-         admin_volume_open,
-         "NAME [--device DEV] [--read-only] [--key-only] [--force] [--slot N] [--user-pin-* ...]",
-         "map it to /dev/mapper/NAME (or only put its key into the session keyring)"},
-	{{"volume", "close"}, admin_volume_close, "NAME", "take the mapping and any key away"},
-	{{"volume", "list"},
-         admin_volume_list,
-         "[--slot N] [--user-pin-* ...]",
-         "the volumes of a token, and which are open"},
-	{{"volume", "rewrap"},
-         admin_volume_rewrap,
-         "[--slot N] [--user-pin-* ...]",
-         "a new key-encryption key for all volumes of a token; nothing is re-encrypted"},
-	{{"volume", "remove"},
-         admin_volume_remove,
-         "NAME --force [--slot N] [--user-pin-* ...]",
-         "destroy a volume's key, and with it what is on the volume"},
+/* The secrets' options store into a struct's member, which offsetof can name. */
+#define OPTION(id, name, kind, field, argument, help) OPTION_ROW_##kind(name, field, argument, help)
+#define OPTION_ROW_FLAG(name, field, argument, help)                                               \
+	{name, OPTION_FLAG, offsetof(struct admin_options, field), 0, argument, help},
+#define OPTION_ROW_TEXT(name, field, argument, help)                                               \
+	{name, OPTION_TEXT, 0, offsetof(struct admin_options, field), argument, help},
+#define OPTION_ROW_OPTIONAL(name, field, argument, help)                                           \
+	{name,                                                                                     \
+	 OPTION_OPTIONAL,                                                                          \
+	 offsetof(struct admin_options, field),                                                    \
+	 offsetof(struct admin_options, field##_text),                                             \
+	 argument,                                                                                 \
+	 help},
+#define SECRET(id, name, field, help)                                                              \
+	OPTION_ROW_TEXT(name "-file", field.file, "FILE", help ", from a file")                    \
+	OPTION_ROW_TEXT(name "-fd", field.descriptor, "N", help ", from a descriptor")             \
+	OPTION_ROW_TEXT(name "-env", field.variable, "NAME", help ", from an environment variable")
+
+const struct command_option command_options[] = {
+#include "option.def"
+};
+const size_t command_option_count = sizeof(command_options) / sizeof(command_options[0]);
+
+#define VERB(first, second, function, synopsis, help) {{first, second}, function, synopsis, help},
+const struct command_verb command_verbs[] = {
+#include "verb.def"
+};
+const size_t command_verb_count = sizeof(command_verbs) / sizeof(command_verbs[0]);
+
+#define OPTION_MAX 128u
+_Static_assert(sizeof(command_options) / sizeof(command_options[0]) < OPTION_MAX, "table is full");
+
+/* ---- reading ---- */
+
+static void make_getopt_table(struct option table[OPTION_MAX])
+{
+	static const int has_argument[] = {
+		[OPTION_FLAG] = no_argument,
+		[OPTION_TEXT] = required_argument,
+		[OPTION_OPTIONAL] = optional_argument,
+	};
+
+	memset(table, 0, OPTION_MAX * sizeof(*table));
+	for (size_t i = 0; i < command_option_count; i++) {
+		table[i].name = command_options[i].name;
+		table[i].has_arg = has_argument[command_options[i].kind];
+		table[i].val = ID_BASE + (int)i;
+	}
+}
+
+/* What was given, by its place in the table. */
+struct given {
+	bool options[OPTION_MAX];
 };
 
-#define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
-
-enum option_id {
-	OPTION_JSON = 256,
-	OPTION_SOCKET,
-	OPTION_LABEL,
-	OPTION_SLOT,
-	OPTION_COUNT,
-	OPTION_REINITIALIZE,
-	OPTION_ANCHOR,
-	OPTION_SO_PIN_FILE,
-	OPTION_SO_PIN_FD,
-	OPTION_SO_PIN_ENV,
-	OPTION_USER_PIN_FILE,
-	OPTION_USER_PIN_FD,
-	OPTION_USER_PIN_ENV,
-	OPTION_NEW_PIN_FILE,
-	OPTION_NEW_PIN_FD,
-	OPTION_NEW_PIN_ENV,
-	OPTION_DEVICE,
-	OPTION_CIPHER,
-	OPTION_KEY_SIZE,
-	OPTION_SECTOR_SIZE,
-	OPTION_OFFSET,
-	OPTION_SIZE,
-	OPTION_ALLOW_DISCARDS,
-	OPTION_READ_ONLY,
-	OPTION_KEY_ONLY,
-	OPTION_FORCE,
-	OPTION_HELP,
-	OPTION_VERSION,
-};
-
-static const struct option long_options[] = {
-	{"json", no_argument, NULL, OPTION_JSON},
-	{"socket", required_argument, NULL, OPTION_SOCKET},
-	{"label", required_argument, NULL, OPTION_LABEL},
-	{"slot", required_argument, NULL, OPTION_SLOT},
-	{"count", required_argument, NULL, OPTION_COUNT},
-	{"reinitialize", no_argument, NULL, OPTION_REINITIALIZE},
-	{"anchor", optional_argument, NULL, OPTION_ANCHOR},
-	{"so-pin-file", required_argument, NULL, OPTION_SO_PIN_FILE},
-	{"so-pin-fd", required_argument, NULL, OPTION_SO_PIN_FD},
-	{"so-pin-env", required_argument, NULL, OPTION_SO_PIN_ENV},
-	{"user-pin-file", required_argument, NULL, OPTION_USER_PIN_FILE},
-	{"user-pin-fd", required_argument, NULL, OPTION_USER_PIN_FD},
-	{"user-pin-env", required_argument, NULL, OPTION_USER_PIN_ENV},
-	{"new-pin-file", required_argument, NULL, OPTION_NEW_PIN_FILE},
-	{"new-pin-fd", required_argument, NULL, OPTION_NEW_PIN_FD},
-	{"new-pin-env", required_argument, NULL, OPTION_NEW_PIN_ENV},
-	{"device", required_argument, NULL, OPTION_DEVICE},
-	{"cipher", required_argument, NULL, OPTION_CIPHER},
-	{"key-size", required_argument, NULL, OPTION_KEY_SIZE},
-	{"sector-size", required_argument, NULL, OPTION_SECTOR_SIZE},
-	{"offset", required_argument, NULL, OPTION_OFFSET},
-	{"size", required_argument, NULL, OPTION_SIZE},
-	{"allow-discards", no_argument, NULL, OPTION_ALLOW_DISCARDS},
-	{"read-only", no_argument, NULL, OPTION_READ_ONLY},
-	{"key-only", no_argument, NULL, OPTION_KEY_ONLY},
-	{"force", no_argument, NULL, OPTION_FORCE},
-	{"help", no_argument, NULL, OPTION_HELP},
-	{"version", no_argument, NULL, OPTION_VERSION},
-	{NULL, 0, NULL, 0},
-};
-
-static void print_usage(FILE *out)
+static void take(struct admin_options *options, const struct command_option *option)
 {
-	fputs("usage: craton-hsm-admin [--json] [--socket PATH] VERB ...\n\n", out);
-	for (size_t i = 0; i < VERB_COUNT; i++) {
-		const char *second = verbs[i].words[1] ? verbs[i].words[1] : "";
+	char *base = (char *)options;
 
-		fprintf(out, "  %s %s %s\n      %s\n", verbs[i].words[0], second,
-		        verbs[i].arguments, verbs[i].help);
-	}
-	fputs("\nA PIN is asked for on the terminal, or comes from --so-pin-file FILE, --so-pin-fd "
-	      "N or\n"
-	      "--so-pin-env NAME (and likewise --user-pin-..., --new-pin-...); never from the "
-	      "command line.\n",
-	      out);
+	if (option->kind != OPTION_TEXT)
+		*(bool *)(base + option->flag_at) = true;
+	if (option->kind == OPTION_TEXT || (option->kind == OPTION_OPTIONAL && optarg))
+		*(const char **)(base + option->text_at) = optarg;
 }
 
-/* The text option that an id sets; NULL for flags. */
-static const char **text_option(struct admin_options *options, int id)
+/* False when getopt has complained. */
+static bool read_options(int argc, char **argv, struct admin_options *options, struct given *given)
 {
-	switch (id) {
-	case OPTION_SOCKET:
-		return &options->socket_path;
-	case OPTION_LABEL:
-		return &options->label;
-	case OPTION_SLOT:
-		return &options->slot;
-	case OPTION_COUNT:
-		return &options->count;
-	case OPTION_ANCHOR:
-		return &options->anchor_log;
-	case OPTION_SO_PIN_FILE:
-		return &options->so_pin.file;
-	case OPTION_SO_PIN_FD:
-		return &options->so_pin.descriptor;
-	case OPTION_SO_PIN_ENV:
-		return &options->so_pin.variable;
-	case OPTION_USER_PIN_FILE:
-		return &options->user_pin.file;
-	case OPTION_USER_PIN_FD:
-		return &options->user_pin.descriptor;
-	case OPTION_USER_PIN_ENV:
-		return &options->user_pin.variable;
-	case OPTION_NEW_PIN_FILE:
-		return &options->new_pin.file;
-	case OPTION_NEW_PIN_FD:
-		return &options->new_pin.descriptor;
-	case OPTION_NEW_PIN_ENV:
-		return &options->new_pin.variable;
-	case OPTION_DEVICE:
-		return &options->volume.device;
-	case OPTION_CIPHER:
-		return &options->volume.cipher;
-	case OPTION_KEY_SIZE:
-		return &options->volume.key_size;
-	case OPTION_SECTOR_SIZE:
-		return &options->volume.sector_size;
-	case OPTION_OFFSET:
-		return &options->volume.offset;
-	case OPTION_SIZE:
-		return &options->volume.size;
-	default:
-		return NULL;
+	struct option table[OPTION_MAX];
+	int id;
+
+	make_getopt_table(table);
+	while ((id = getopt_long(argc, argv, "", table, NULL)) != -1) {
+		if (id < ID_BASE)
+			return false;
+		given->options[id - ID_BASE] = true;
+		take(options, &command_options[id - ID_BASE]);
 	}
+	options->arguments = argv + optind;
+	options->argument_count = argc - optind;
+	return true;
 }
 
-/* The flag that an id raises; NULL for others. */
-static bool *flag_option(struct admin_options *options, int id)
-{
-	switch (id) {
-	case OPTION_JSON:
-		return &options->json;
-	case OPTION_REINITIALIZE:
-		return &options->reinitialize;
-	case OPTION_ANCHOR:
-		return &options->anchor;
-	case OPTION_ALLOW_DISCARDS:
-		return &options->volume.allow_discards;
-	case OPTION_READ_ONLY:
-		return &options->volume.read_only;
-	case OPTION_KEY_ONLY:
-		return &options->volume.key_only;
-	case OPTION_FORCE:
-		return &options->volume.force;
-	default:
-		return NULL;
-	}
-}
-
-/* -1: go on; else the exit status. */
-static int take_option(struct admin_options *options, int id)
-{
-	const char **text = text_option(options, id);
-	bool *flag = flag_option(options, id);
-
-	if (text)
-		*text = optarg;
-	if (flag)
-		*flag = true;
-	if (text || flag)
-		return -1;
-	switch (id) {
-	case OPTION_HELP:
-		print_usage(stdout);
-		return ADMIN_DONE;
-	case OPTION_VERSION:
-		puts("craton-hsm-admin " CRATON_VERSION);
-		return ADMIN_DONE;
-	default:
-		return ADMIN_USAGE;
-	}
-}
+/* ---- the verb ---- */
 
 /* How many words of the verb the arguments begin with; 0 when it is another verb. */
-static int matches(const struct verb *verb, char **arguments, int count)
+static int matches(const struct command_verb *verb, char **arguments, int count)
 {
 	int words = 0;
 
-	while (words < WORDS_MAX && verb->words[words]) {
-		if (words >= count || strcmp(verb->words[words], arguments[words]))
+	while (words < COMMAND_WORDS && verb->words[words]) {
+		if (words >= count || strcmp(verb->words[words], arguments[words]) != 0)
 			return 0;
 		words++;
 	}
 	return words;
 }
 
-/* How many words may follow a verb. */
-static int arguments_max(const struct verb *verb)
+static const struct command_verb *find_verb(struct admin_options *options)
 {
-	if (strstr(verb->arguments, "FILE..."))
-		return INT_MAX;
-	return !strncmp(verb->arguments, "NAME", 4);
-}
-
-static int run_verb(struct admin_options *options)
-{
-	for (size_t i = 0; i < VERB_COUNT; i++) {
-		int words = matches(&verbs[i], options->arguments, options->argument_count);
+	for (size_t i = 0; i < command_verb_count; i++) {
+		int words = matches(&command_verbs[i], options->arguments, options->argument_count);
 
 		if (!words)
 			continue;
 		options->arguments += words;
 		options->argument_count -= words;
-		if (options->argument_count > arguments_max(&verbs[i])) {
-			admin_fail("%s is one argument too many",
-			           options->arguments[arguments_max(&verbs[i])]);
-			return ADMIN_USAGE;
-		}
-		return verbs[i].run(options);
+		return &command_verbs[i];
 	}
-	print_usage(stderr);
-	return ADMIN_USAGE;
+	return NULL;
+}
+
+/* How many words may follow a verb. */
+static int arguments_max(const struct command_verb *verb)
+{
+	if (!strncmp(verb->synopsis, "FILE...", strlen("FILE...")))
+		return INT_MAX;
+	return verb->synopsis[0] && verb->synopsis[0] != '-' && verb->synopsis[0] != '[';
+}
+
+/* An option that means nothing to the verb would be a mistake that nobody sees. */
+static bool fits(const struct command_verb *verb, const struct admin_options *options,
+                 const struct given *given)
+{
+	for (size_t i = 0; i < command_option_count; i++) {
+		if (!given->options[i] || command_takes(verb, &command_options[i]))
+			continue;
+		admin_fail("%s%s%s does not take --%s", verb->words[0], verb->words[1] ? " " : "",
+		           verb->words[1] ? verb->words[1] : "", command_options[i].name);
+		return false;
+	}
+	if (options->argument_count <= arguments_max(verb))
+		return true;
+	admin_fail("%s is one argument too many", options->arguments[arguments_max(verb)]);
+	return false;
+}
+
+static int run_verb(struct admin_options *options, const struct given *given)
+{
+	const struct command_verb *verb = find_verb(options);
+
+	if (verb && options->help)
+		return command_print_help(verb);
+	if (!verb && options->argument_count) {
+		admin_fail("%s: no such verb; craton-hsm-admin --help lists them",
+		           options->arguments[0]);
+		return ADMIN_USAGE;
+	}
+	if (!verb)
+		return command_print_usage(stderr), ADMIN_USAGE;
+	return fits(verb, options, given) ? verb->run(options) : ADMIN_USAGE;
 }
 
 int main(int argc, char **argv)
 {
 	struct admin_options options = {0};
-	int id, status = -1;
+	struct given given = {0};
 
-	while (status < 0 && (id = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		status = take_option(&options, id);
-	if (status >= 0)
-		return status;
-	options.arguments = argv + optind;
-	options.argument_count = argc - optind;
-	return run_verb(&options);
-}
-
-/* ---- what verbs share ---- */
-
-int admin_fail(const char *format, ...)
-{
-	va_list arguments;
-
-	fputs("craton-hsm-admin: ", stderr);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-	return ADMIN_FAILED;
-}
-
-int admin_fail_rv(const char *what, CK_RV rv)
-{
-	for (int code = 1; code < ERROR_COUNT; code++) {
-		if (err_ckr(code) == rv)
-			return admin_fail("%s: %s (0x%lx): %s", what, err_ckr_name(code), rv,
-			                  err_text(code));
-	}
-	return admin_fail("%s: error 0x%lx", what, rv);
-}
-
-bool admin_connect(const struct admin_options *options, enum channel_greeting greeting,
-                   struct channel **channel)
-{
-	const char *path = options->socket_path;
-	CK_RV rv;
-
-	if (!path)
-		path = getenv(CHANNEL_SOCKET_VARIABLE);
-	if (!path)
-		path = CHANNEL_SOCKET_DEFAULT;
-	errno = 0;
-	rv = channel_open(channel, path, greeting);
-	if (!rv)
-		return true;
-	if (rv == CKR_DEVICE_REMOVED)
-		admin_fail("no agent answers on %s: %s; is craton-hsm-daemon running?", path,
-		           strerror(errno));
-	else
-		admin_fail_rv("the agent refuses to work (see: craton-hsm-admin status)", rv);
-	return false;
-}
-
-bool admin_number(const char *option, const char *text, uint64_t absent, uint64_t *value)
-{
-	char *end;
-
-	*value = absent;
-	if (!text)
-		return true;
-	errno = 0;
-	*value = strtoull(text, &end, 10);
-	if (!errno && text[0] >= '0' && text[0] <= '9' && !*end)
-		return true;
-	admin_fail("%s %s: not a number", option, text);
-	return false;
-}
-
-bool admin_slot(const struct admin_options *options, uint64_t *slot_id)
-{
-	return admin_number("--slot", options->slot, 0, slot_id);
-}
-
-int admin_print_json(json_t *value)
-{
-	int failed = json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-
-	json_decref(value);
-	return failed || putchar('\n') == EOF ? admin_fail("standard output cannot be written")
-	                                      : ADMIN_DONE;
+	if (!read_options(argc, argv, &options, &given))
+		return ADMIN_USAGE;
+	if (options.version)
+		return puts("craton-hsm-admin " CRATON_VERSION) == EOF;
+	if (options.help && !options.argument_count)
+		return command_print_usage(stdout);
+	return run_verb(&options, &given);
 }

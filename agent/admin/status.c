@@ -7,67 +7,63 @@
 
 #include "admin.h"
 
-static const char *text(const json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	return value ? value : "?";
-}
-
-static long long number(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
 static void print_tests(const json_t *report)
 {
 	const json_t *tests = json_object_get(report, "self_tests");
 	size_t index;
 	json_t *test;
 
-	printf("self-tests   %lld ok, %lld failed, %lld unavailable\n", number(tests, "passed"),
-	       number(tests, "failed"), number(tests, "unavailable"));
+	printf("self-tests   %lld ok, %lld failed, %lld unavailable\n",
+	       admin_json_number(tests, "passed"), admin_json_number(tests, "failed"),
+	       admin_json_number(tests, "unavailable"));
 	json_array_foreach(json_object_get(tests, "tests"), index, test)
 	{
-		if (strcmp(text(test, "result"), "ok"))
-			printf("             %s: %s\n", text(test, "name"), text(test, "result"));
+		if (strcmp(admin_json_text(test, "result"), "ok"))
+			printf("             %s: %s\n", admin_json_text(test, "name"),
+			       admin_json_text(test, "result"));
 	}
 }
 
 static void print_token(const json_t *token)
 {
-	printf("slot %-7lld %s", number(token, "slot"), text(token, "state"));
-	if (strcmp(text(token, "state"), "initialized")) {
+	printf("slot %-7lld %s", admin_json_number(token, "slot"), admin_json_text(token, "state"));
+	if (strcmp(admin_json_text(token, "state"), "initialized")) {
 		printf("\n");
 		return;
 	}
 	printf(", \"%s\", serial %s, %lld objects, %lld sessions (%lld read/write)%s%s%s\n",
-	       text(token, "label"), text(token, "serial"), number(token, "objects"),
-	       number(token, "sessions"), number(token, "rw_sessions"),
+	       admin_json_text(token, "label"), admin_json_text(token, "serial"),
+	       admin_json_number(token, "objects"), admin_json_number(token, "sessions"),
+	       admin_json_number(token, "rw_sessions"),
 	       json_is_true(json_object_get(token, "user_pin_set")) ? "" : ", user PIN not set",
 	       json_is_true(json_object_get(token, "user_pin_locked")) ? ", user PIN LOCKED" : "",
 	       json_is_true(json_object_get(token, "so_pin_locked")) ? ", SO PIN LOCKED" : "");
-	if (number(token, "user_pin_failures") || number(token, "so_pin_failures"))
+	if (admin_json_number(token, "user_pin_failures") ||
+	    admin_json_number(token, "so_pin_failures"))
 		printf("             wrong PINs since the last right one: user %lld, SO %lld\n",
-		       number(token, "user_pin_failures"), number(token, "so_pin_failures"));
+		       admin_json_number(token, "user_pin_failures"),
+		       admin_json_number(token, "so_pin_failures"));
 }
 
 static void print_application(const json_t *application)
 {
 	printf("process      pid %lld (%s), uid %lld: %lld sessions, %lld connections\n",
-	       number(application, "pid"), text(application, "name"), number(application, "uid"),
-	       number(application, "sessions"), number(application, "connections"));
+	       admin_json_number(application, "pid"), admin_json_text(application, "name"),
+	       admin_json_number(application, "uid"), admin_json_number(application, "sessions"),
+	       admin_json_number(application, "connections"));
 }
 
 static void print_module(const json_t *module)
 {
-	if (strcmp(text(module, "state"), "ready")) {
-		printf("module       %s: %s\n", text(module, "state"), text(module, "reason"));
+	if (strcmp(admin_json_text(module, "state"), "ready")) {
+		printf("module       %s: %s\n", admin_json_text(module, "state"),
+		       admin_json_text(module, "reason"));
 		return;
 	}
 	printf("module       ready, ABI %lld, %s, %lld of %lld bytes of arena in use\n",
-	       number(module, "abi"), text(module, "device"), number(module, "arena_bytes"),
-	       number(module, "arena_quota_bytes"));
+	       admin_json_number(module, "abi"), admin_json_text(module, "device"),
+	       admin_json_number(module, "arena_bytes"),
+	       admin_json_number(module, "arena_quota_bytes"));
 }
 
 /* Once the first backend gave no more, how much is from which. */
@@ -77,9 +73,10 @@ static void print_memory(const json_t *memory)
 	const char *name;
 	json_t *len;
 
-	printf("memory       %s, %lld bytes locked, %lld not, %lld in use", text(memory, "backend"),
-	       number(memory, "locked_bytes"), number(memory, "unlocked_bytes"),
-	       number(memory, "used_bytes"));
+	printf("memory       %s, %lld bytes locked, %lld not, %lld in use",
+	       admin_json_text(memory, "backend"), admin_json_number(memory, "locked_bytes"),
+	       admin_json_number(memory, "unlocked_bytes"),
+	       admin_json_number(memory, "used_bytes"));
 	if (json_object_size(backends) > 1)
 		json_object_foreach(backends, name, len)
 			printf("; %s %lld", name, (long long)json_integer_value(len));
@@ -88,12 +85,17 @@ static void print_memory(const json_t *memory)
 
 static void print_audit(const json_t *audit)
 {
-	printf("audit        %s%s, %lld records, %lld failures", text(audit, "path"),
+	printf("audit        %s%s, %lld records, %lld failures", admin_json_text(audit, "path"),
 	       json_is_true(json_object_get(audit, "enabled")) ? "" : " (off)",
-	       number(audit, "sequence"), number(audit, "failures"));
+	       admin_json_number(audit, "sequence"), admin_json_number(audit, "failures"));
 	if (json_is_true(json_object_get(audit, "anchored")))
-		printf(", anchor %lld", number(audit, "anchor"));
+		printf(", anchor %lld", admin_json_number(audit, "anchor"));
 	printf("\n");
+}
+
+static const char *state_colour(const char *state)
+{
+	return admin_colour(!strcmp(state, "OPERATIONAL") ? COLOUR_GOOD : COLOUR_BAD);
 }
 
 static void print_report(const json_t *report)
@@ -101,63 +103,61 @@ static void print_report(const json_t *report)
 	const json_t *drbg = json_object_get(report, "drbg");
 	const json_t *events = json_object_get(report, "events");
 	const json_t *clock = json_object_get(report, "clock");
+	const json_t *sandbox;
 	size_t index;
 	json_t *each;
 
-	printf("agent        %s, up %.0f s\n", text(report, "version"),
+	printf("agent        %s, up %.0f s\n", admin_json_text(report, "version"),
 	       json_number_value(json_object_get(report, "uptime_seconds")));
-	printf("state        %s%s%s\n", text(report, "state"), *text(report, "reason") ? ": " : "",
-	       text(report, "reason"));
+	printf("state        %s%s%s%s%s\n", state_colour(admin_json_text(report, "state")),
+	       admin_json_text(report, "state"), admin_colour(COLOUR_PLAIN),
+	       *admin_json_text(report, "reason") ? ": " : "", admin_json_text(report, "reason"));
 	print_tests(report);
 	print_memory(json_object_get(report, "memory"));
 	print_module(json_object_get(report, "module"));
+	sandbox = json_object_get(report, "sandbox");
+	printf("sandbox      %s, %s\n",
+	       admin_json_number(sandbox, "landlock") ? "Landlock" : "no Landlock",
+	       json_is_true(json_object_get(sandbox, "seccomp")) ? "seccomp" : "no seccomp");
 	printf("drbg         %lld requests, %lld reseeds, %lld failures\n",
-	       number(drbg, "requests"), number(drbg, "reseeds"), number(drbg, "failures"));
+	       admin_json_number(drbg, "requests"), admin_json_number(drbg, "reseeds"),
+	       admin_json_number(drbg, "failures"));
 	print_audit(json_object_get(report, "audit"));
 	printf("events       %s%s%s, %lld received, %lld copies of the machine, %lld times lost\n",
 	       json_is_true(json_object_get(events, "module")) ? "module" : "no module",
 	       json_is_true(json_object_get(events, "uevents")) ? ", uevents" : "",
 	       json_is_true(json_object_get(events, "kernel_log")) ? ", kernel log" : "",
-	       number(events, "received"), number(events, "vm_generations"),
-	       number(events, "lost"));
-	if (number(clock, "steps"))
-		printf("clock        stepped %lld times, last by %.0f ms\n", number(clock, "steps"),
+	       admin_json_number(events, "received"), admin_json_number(events, "vm_generations"),
+	       admin_json_number(events, "lost"));
+	if (admin_json_number(clock, "steps"))
+		printf("clock        stepped %lld times, last by %.0f ms\n",
+		       admin_json_number(clock, "steps"),
 		       json_number_value(json_object_get(clock, "last_step_ms")));
 	json_array_foreach(json_object_get(report, "tokens"), index, each) print_token(each);
 	json_array_foreach(json_object_get(report, "applications"), index, each)
 		print_application(each);
 }
 
-static json_t *fetch(struct channel *channel)
+json_t *admin_fetch_status(const struct admin_options *options)
 {
 	struct wire_admin_status_request request = {0};
 	struct wire_admin_status_reply reply;
-	json_t *report;
+	admin_session_auto session = {0};
 	CK_RV rv;
-	connection_auto connection = channel_borrow(channel, &rv);
 
-	if (connection)
-		rv = request_admin_status(connection, &request, &reply);
-	if (rv) {
-		admin_fail_rv("status", rv);
+	if (!admin_session_reach(options, CHANNEL_NO_HELLO, "status", &session))
 		return NULL;
-	}
-	report = json_loadb((const char *)reply.json.data, reply.json.len, JSON_REJECT_DUPLICATES,
-	                    NULL);
-	if (!report)
-		admin_fail("the agent's report is not JSON");
-	return report;
+	rv = request_admin_status(session.connection, &request, &reply);
+	if (!rv)
+		return admin_parse_json(reply.json);
+	admin_fail_rv("status", rv);
+	return NULL;
 }
 
 int admin_status(const struct admin_options *options)
 {
-	struct channel *channel;
-	json_t *report;
+	json_t *report = admin_fetch_status(options);
 
-	if (!admin_connect(options, CHANNEL_NO_HELLO, &channel))
-		return ADMIN_FAILED;
-	report = fetch(channel);
-	channel_close(channel);
 	if (!report)
 		return ADMIN_FAILED;
 	if (options->json)

@@ -1,57 +1,111 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * craton-hsm-admin token init and pin reset: the two acts of the SO, made of ordinary requests.
+ * craton-hsm-admin token list, info and init.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "admin.h"
+#include "pin_set.h"
 
 #define LABEL_MAX 32u
 
-static struct wire_bytes view(const struct admin_pin *pin)
+/* ---- list and info ---- */
+
+static bool is_initialized(const json_t *token)
 {
-	return (struct wire_bytes){pin->octets, pin->len};
+	return !strcmp(admin_json_text(token, "state"), "initialized");
 }
 
-static CK_RV open_session(struct connection *connection, uint64_t slot_id, uint64_t *session)
+static const char *pin_state(const json_t *token, const char *locked, const char *set)
 {
-	struct wire_open_session_request request = {
-		.slot_id = slot_id,
-		.flags = CKF_SERIAL_SESSION | CKF_RW_SESSION,
-	};
-	struct wire_open_session_reply reply;
-	CK_RV rv = request_open_session(connection, &request, &reply);
-
-	*session = rv ? 0 : reply.session;
-	return rv;
+	if (json_is_true(json_object_get(token, locked)))
+		return "LOCKED";
+	return set && !json_is_true(json_object_get(token, set)) ? "not set" : "set";
 }
 
-/* Sets the user PIN as SO; the session ends with the connection. False with a line on standard
- * error. */
-static bool set_user_pin(struct connection *connection, uint64_t slot_id,
-                         const struct admin_pin *so_pin, const struct admin_pin *user_pin)
+static void print_line(const json_t *token)
 {
-	struct wire_login_request login = {.user_type = CKU_SO, .pin = view(so_pin)};
-	struct wire_init_pin_request init_pin = {.pin = view(user_pin)};
-	CK_RV rv;
-
-	rv = open_session(connection, slot_id, &login.session);
-	if (rv) {
-		admin_fail_rv("opening a session", rv);
-		return false;
+	if (!is_initialized(token)) {
+		printf("slot %lld: uninitialized\n", admin_json_number(token, "slot"));
+		return;
 	}
-	init_pin.session = login.session;
-	rv = request_login(connection, &login, NULL);
-	if (rv) {
-		admin_fail_rv("login of the SO", rv);
-		return false;
-	}
-	rv = request_init_pin(connection, &init_pin, NULL);
-	if (rv)
-		admin_fail_rv("setting the user PIN", rv);
-	return !rv;
+	printf("slot %lld: \"%s\", serial %s, %lld objects loaded, user PIN %s\n",
+	       admin_json_number(token, "slot"), admin_json_text(token, "label"),
+	       admin_json_text(token, "serial"), admin_json_number(token, "objects"),
+	       pin_state(token, "user_pin_locked", "user_pin_set"));
 }
+
+int admin_token_list(const struct admin_options *options)
+{
+	json_t *report = admin_fetch_status(options), *tokens, *token;
+	size_t index;
+
+	if (!report)
+		return ADMIN_FAILED;
+	tokens = json_incref(json_object_get(report, "tokens"));
+	json_decref(report);
+	if (options->json)
+		return admin_print_json(json_pack("{s:o}", "tokens", tokens));
+	json_array_foreach(tokens, index, token) print_line(token);
+	json_decref(tokens);
+	return ADMIN_DONE;
+}
+
+static void print_token(const json_t *token)
+{
+	printf("slot         %lld\n", admin_json_number(token, "slot"));
+	printf("state        %s\n", admin_json_text(token, "state"));
+	if (!is_initialized(token))
+		return;
+	printf("label        %s\n", admin_json_text(token, "label"));
+	printf("serial       %s\n", admin_json_text(token, "serial"));
+	printf("user PIN     %s, %lld wrong since the last right one\n",
+	       pin_state(token, "user_pin_locked", "user_pin_set"),
+	       admin_json_number(token, "user_pin_failures"));
+	printf("SO PIN       %s, %lld wrong since the last right one\n",
+	       pin_state(token, "so_pin_locked", NULL),
+	       admin_json_number(token, "so_pin_failures"));
+	printf("objects      %lld loaded (private ones while somebody is logged in)\n",
+	       admin_json_number(token, "objects"));
+	printf("sessions     %lld, of which %lld read/write\n",
+	       admin_json_number(token, "sessions"), admin_json_number(token, "rw_sessions"));
+}
+
+static json_t *find_token(const json_t *report, uint64_t slot_id)
+{
+	json_t *token;
+	size_t index;
+
+	json_array_foreach(json_object_get(report, "tokens"), index, token)
+	{
+		if ((uint64_t)admin_json_number(token, "slot") == slot_id)
+			return json_incref(token);
+	}
+	admin_fail("there is no slot %llu", (unsigned long long)slot_id);
+	return NULL;
+}
+
+int admin_token_info(const struct admin_options *options)
+{
+	json_t *report, *token;
+	uint64_t slot_id;
+
+	if (!admin_slot(options, &slot_id))
+		return ADMIN_USAGE;
+	report = admin_fetch_status(options);
+	token = report ? find_token(report, slot_id) : NULL;
+	json_decref(report);
+	if (!token)
+		return ADMIN_FAILED;
+	if (options->json)
+		return admin_print_json(token);
+	print_token(token);
+	json_decref(token);
+	return ADMIN_DONE;
+}
+
+/* ---- init ---- */
 
 /* An initialised token is destroyed only when asked for by name. */
 static bool may_initialize(struct connection *connection, const struct admin_options *options,
@@ -80,7 +134,7 @@ static bool initialize(struct connection *connection, uint64_t slot_id, const ch
 {
 	struct wire_init_token_request request = {
 		.slot_id = slot_id,
-		.pin = view(so_pin),
+		.pin = {so_pin->octets, so_pin->len},
 		.label = wire_text(label),
 	};
 	CK_RV rv = request_init_token(connection, &request, NULL);
@@ -90,38 +144,22 @@ static bool initialize(struct connection *connection, uint64_t slot_id, const ch
 	return !rv;
 }
 
-static int report(const struct admin_options *options, uint64_t slot_id, const char *done)
-{
-	if (options->json)
-		return admin_print_json(
-			json_pack("{s:s, s:I}", "done", done, "slot", (json_int_t)slot_id));
-	printf("slot %llu: %s\n", (unsigned long long)slot_id, done);
-	return ADMIN_DONE;
-}
-
-static bool make_token(struct channel *channel, const struct admin_options *options,
-                       uint64_t slot_id)
+static bool make_token(const struct admin_options *options, uint64_t slot_id)
 {
 	admin_pin_auto so_pin = {0}, user_pin = {0};
-	CK_RV rv;
-	connection_auto connection = channel_borrow(channel, &rv);
+	admin_session_auto session = {0};
 
-	if (!connection) {
-		admin_fail_rv("token init", rv);
-		return false;
-	}
-	return may_initialize(connection, options, slot_id) &&
+	return admin_session_reach(options, CHANNEL_HELLO, "token init", &session) &&
+	       may_initialize(session.connection, options, slot_id) &&
 	       admin_pin_read(&options->so_pin, "SO PIN", true, &so_pin) &&
 	       admin_pin_read(&options->user_pin, "user PIN", true, &user_pin) &&
-	       initialize(connection, slot_id, options->label, &so_pin) &&
-	       set_user_pin(connection, slot_id, &so_pin, &user_pin);
+	       initialize(session.connection, slot_id, options->label, &so_pin) &&
+	       pin_set_user(session.connection, slot_id, &so_pin, &user_pin);
 }
 
 int admin_token_init(const struct admin_options *options)
 {
-	struct channel *channel;
 	uint64_t slot_id;
-	bool done;
 
 	if (!options->label || !*options->label || strlen(options->label) > LABEL_MAX) {
 		admin_fail("--label: 1 to %u octets are needed", LABEL_MAX);
@@ -129,40 +167,7 @@ int admin_token_init(const struct admin_options *options)
 	}
 	if (!admin_slot(options, &slot_id))
 		return ADMIN_USAGE;
-	if (!admin_connect(options, CHANNEL_HELLO, &channel))
-		return ADMIN_FAILED;
-	done = make_token(channel, options, slot_id);
-	channel_close(channel);
-	return done ? report(options, slot_id, "token initialised") : ADMIN_FAILED;
-}
-
-static bool reset_pin(struct channel *channel, const struct admin_options *options,
-                      uint64_t slot_id)
-{
-	admin_pin_auto so_pin = {0}, new_pin = {0};
-	CK_RV rv;
-	connection_auto connection = channel_borrow(channel, &rv);
-
-	if (!connection) {
-		admin_fail_rv("pin reset", rv);
-		return false;
-	}
-	return admin_pin_read(&options->so_pin, "SO PIN", false, &so_pin) &&
-	       admin_pin_read(&options->new_pin, "new user PIN", true, &new_pin) &&
-	       set_user_pin(connection, slot_id, &so_pin, &new_pin);
-}
-
-int admin_pin_reset(const struct admin_options *options)
-{
-	struct channel *channel;
-	uint64_t slot_id;
-	bool done;
-
-	if (!admin_slot(options, &slot_id))
-		return ADMIN_USAGE;
-	if (!admin_connect(options, CHANNEL_HELLO, &channel))
-		return ADMIN_FAILED;
-	done = reset_pin(channel, options, slot_id);
-	channel_close(channel);
-	return done ? report(options, slot_id, "user PIN reset") : ADMIN_FAILED;
+	return make_token(options, slot_id)
+	               ? admin_report_slot(options, slot_id, "token initialised")
+	               : ADMIN_FAILED;
 }

@@ -12,55 +12,6 @@
 #define OTHER_KEY_LEN       32u
 #define SECTOR_SIZE_DEFAULT 512u
 
-/* ---- sessions ---- */
-
-static bool log_in(const struct admin_options *options, struct connection *connection,
-                   uint64_t session)
-{
-	admin_pin_auto pin = {0};
-	struct wire_login_request request = {.session = session, .user_type = CKU_USER};
-	CK_RV rv;
-
-	if (!admin_pin_read(&options->user_pin, "user PIN", false, &pin))
-		return false;
-	request.pin = (struct wire_bytes){pin.octets, pin.len};
-	rv = request_login(connection, &request, NULL);
-	if (rv)
-		admin_fail_rv("login", rv);
-	return !rv;
-}
-
-bool volume_session_begin(const struct admin_options *options, bool read_write,
-                          struct volume_session *session)
-{
-	struct wire_open_session_request request = {.flags = CKF_SERIAL_SESSION};
-	struct wire_open_session_reply reply;
-	CK_RV rv;
-
-	*session = (struct volume_session){0};
-	if (read_write)
-		request.flags |= CKF_RW_SESSION;
-	if (!admin_slot(options, &request.slot_id) ||
-	    !admin_connect(options, CHANNEL_HELLO, &session->channel))
-		return false;
-	session->connection = channel_borrow(session->channel, &rv);
-	if (session->connection)
-		rv = request_open_session(session->connection, &request, &reply);
-	if (rv) {
-		admin_fail_rv("opening a session", rv);
-		return false;
-	}
-	session->handle = reply.session;
-	return log_in(options, session->connection, session->handle);
-}
-
-void volume_session_end(struct volume_session *session)
-{
-	channel_return(session->connection);
-	channel_close(session->channel);
-	*session = (struct volume_session){0};
-}
-
 const char *volume_name(const struct admin_options *options)
 {
 	const char *name = options->arguments[0];
@@ -81,7 +32,7 @@ static void copy(char *to, size_t room, struct wire_bytes from)
 	snprintf(to, room, "%.*s", (int)from.len, from.len ? (const char *)from.data : "");
 }
 
-bool volume_fetch(struct volume_session *session, const char *name, struct volume_entry *entry,
+bool volume_fetch(struct admin_session *session, const char *name, struct volume_entry *entry,
                   CK_RV *rv)
 {
 	struct wire_volume_describe_request request = {
@@ -127,30 +78,18 @@ static const char *state_text(enum volume_state state)
 	return names[state];
 }
 
-static const char *text(const json_t *volume, const char *key)
-{
-	const char *value = json_string_value(json_object_get(volume, key));
-
-	return value ? value : "?";
-}
-
-static long long number(const json_t *volume, const char *key)
-{
-	return json_integer_value(json_object_get(volume, key));
-}
-
 static void print_volume(const json_t *volume, enum volume_state state)
 {
-	long long sectors = number(volume, "size");
+	long long sectors = admin_json_number(volume, "size");
 
-	printf("%s: ", text(volume, "name"));
+	printf("%s: ", admin_json_text(volume, "name"));
 	if (json_is_true(json_object_get(volume, "damaged"))) {
 		printf("DAMAGED, %s\n", state_text(state));
 		return;
 	}
 	printf("%s, %s with a key of %lld octets, on %s from sector %lld", state_text(state),
-	       text(volume, "cipher"), number(volume, "key_size"), text(volume, "device"),
-	       number(volume, "offset"));
+	       admin_json_text(volume, "cipher"), admin_json_number(volume, "key_size"),
+	       admin_json_text(volume, "device"), admin_json_number(volume, "offset"));
 	if (sectors)
 		printf(", %lld sectors", sectors);
 	printf("%s\n",
@@ -160,13 +99,13 @@ static void print_volume(const json_t *volume, enum volume_state state)
 /* The agent's array, or NULL with a line on standard error. */
 static json_t *fetch_list(const struct admin_options *options)
 {
-	volume_session_auto session = {0};
+	admin_session_auto session = {0};
 	struct wire_volume_list_request request = {0};
 	struct wire_volume_list_reply reply;
 	json_t *volumes;
 	CK_RV rv;
 
-	if (!volume_session_begin(options, false, &session))
+	if (!admin_session_begin(options, ADMIN_USER, false, &session))
 		return NULL;
 	request.session = session.handle;
 	rv = request_volume_list(session.connection, &request, &reply);
@@ -174,12 +113,11 @@ static json_t *fetch_list(const struct admin_options *options)
 		admin_fail_rv("volume list", rv);
 		return NULL;
 	}
-	volumes = json_loadb((const char *)reply.json.data, reply.json.len, JSON_REJECT_DUPLICATES,
-	                     NULL);
-	if (volumes && json_is_array(volumes))
+	volumes = admin_parse_json(reply.json);
+	if (!volumes || json_is_array(volumes))
 		return volumes;
 	json_decref(volumes);
-	admin_fail("the agent's list is not JSON");
+	admin_fail("the agent's list is no list");
 	return NULL;
 }
 
@@ -194,7 +132,7 @@ int admin_volume_list(const struct admin_options *options)
 		return ADMIN_FAILED;
 	json_array_foreach(volumes, index, volume)
 	{
-		state = volume_mapping_state(text(volume, "name"));
+		state = volume_mapping_state(admin_json_text(volume, "name"));
 		if (options->json)
 			json_object_set_new(volume, "open", state_json(state));
 		else
@@ -254,7 +192,7 @@ static bool check_device(const struct admin_options *options,
 		           (unsigned long long)device.sectors, VOLUME_SECTOR_LEN);
 		return false;
 	}
-	return (options->volume.force ||
+	return (options->force ||
 	        volume_device_is_blank(&device, request->offset, request->sectors)) &&
 	       volume_device_hint(&device, hint);
 }
@@ -281,7 +219,7 @@ int admin_volume_create(const struct admin_options *options)
 	struct wire_volume_create_reply reply;
 	const char *name = volume_name(options);
 	char hint[VOLUME_DEVICE_MAX + 1];
-	volume_session_auto session = {0};
+	admin_session_auto session = {0};
 	CK_RV rv;
 
 	if (!options->volume.device)
@@ -289,7 +227,7 @@ int admin_volume_create(const struct admin_options *options)
 	if (!name || !options->volume.device || !read_options(&options->volume, &request))
 		return ADMIN_USAGE;
 	if (!check_device(options, &request, hint) ||
-	    !volume_session_begin(options, true, &session))
+	    !admin_session_begin(options, ADMIN_USER, true, &session))
 		return ADMIN_FAILED;
 	request.session = session.handle;
 	request.name = wire_text(name);
@@ -310,10 +248,10 @@ int admin_volume_rewrap(const struct admin_options *options)
 {
 	struct wire_volume_rewrap_request request = {0};
 	struct wire_volume_rewrap_reply reply;
-	volume_session_auto session = {0};
+	admin_session_auto session = {0};
 	CK_RV rv;
 
-	if (!volume_session_begin(options, true, &session))
+	if (!admin_session_begin(options, ADMIN_USER, true, &session))
 		return ADMIN_FAILED;
 	request.session = session.handle;
 	rv = request_volume_rewrap(session.connection, &request, &reply);
@@ -331,16 +269,16 @@ int admin_volume_remove(const struct admin_options *options)
 {
 	const char *name = volume_name(options);
 	struct wire_volume_remove_request request = {0};
-	volume_session_auto session = {0};
+	admin_session_auto session = {0};
 	CK_RV rv;
 
 	if (!name)
 		return ADMIN_USAGE;
-	if (!options->volume.force)
+	if (!options->force)
 		return admin_fail("volume remove destroys the only copy of %s's key, and with it "
 		                  "what is on the volume; --force does it",
 		                  name);
-	if (!volume_session_begin(options, true, &session))
+	if (!admin_session_begin(options, ADMIN_USER, true, &session))
 		return ADMIN_FAILED;
 	request.session = session.handle;
 	request.name = wire_text(name);

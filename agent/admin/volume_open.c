@@ -23,7 +23,7 @@ static CK_RV tell_closed(struct connection *connection, const char *name)
 
 struct opening {
 	const struct admin_options *options;
-	struct volume_session session;
+	struct admin_session session;
 	struct volume_entry entry;
 	struct volume_device device;
 	int32_t keyring;
@@ -68,7 +68,7 @@ static bool check_device(struct opening *opening)
 	return volume_device_open(options->device ? options->device : entry->device,
 	                          &opening->device) &&
 	       volume_mapping_sectors(entry, &opening->device) &&
-	       (options->force ||
+	       (opening->options->force ||
 	        volume_device_is_blank(&opening->device, entry->offset, entry->sectors));
 }
 
@@ -165,10 +165,11 @@ int admin_volume_open(const struct admin_options *options)
 
 	if (!name)
 		return ADMIN_USAGE;
-	done = volume_session_begin(options, false, &opening.session) && fetch(&opening, name) &&
-	       check_closed(&opening) && check_device(&opening) && open_volume(&opening);
+	done = admin_session_begin(options, ADMIN_USER, false, &opening.session) &&
+	       fetch(&opening, name) && check_closed(&opening) && check_device(&opening) &&
+	       open_volume(&opening);
 	volume_device_close(&opening.device);
-	volume_session_end(&opening.session);
+	admin_session_end(&opening.session);
 	return done ? report_open(&opening) : ADMIN_FAILED;
 }
 

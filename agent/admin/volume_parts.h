@@ -25,22 +25,10 @@ struct volume_entry {
 
 /* ---- volume.c ---- */
 
-/* A session of the user, who is asked for the PIN. */
-struct volume_session {
-	struct channel *channel;
-	struct connection *connection;
-	uint64_t handle;
-};
-
-/* False with a line on standard error; to be ended either way. */
-bool volume_session_begin(const struct admin_options *options, bool read_write,
-                          struct volume_session *session);
-void volume_session_end(struct volume_session *session);
-#define volume_session_auto __attribute__((cleanup(volume_session_end))) struct volume_session
 /* The one argument, or a line on standard error and NULL. */
 const char *volume_name(const struct admin_options *options);
 /* The volume of this name. *rv, no line, when there is none. */
-bool volume_fetch(struct volume_session *session, const char *name, struct volume_entry *entry,
+bool volume_fetch(struct admin_session *session, const char *name, struct volume_entry *entry,
                   CK_RV *rv);
 
 /* ---- volume_device.c ---- */

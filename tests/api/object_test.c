@@ -227,6 +227,57 @@ TEST(key_dates)
 	OK(p11->C_Encrypt(session, in, sizeof(in), out, &len));
 }
 
+/* B12: what the operator calls compromised does nothing any more, also in the middle of an
+ * operation, and no client takes it back; not even a key that cannot be changed escapes. */
+TEST(compromised_keys)
+{
+	CK_SESSION_HANDLE session = api_user();
+	CK_BYTE iv[16] = {0}, in[16] = {0}, out[48], value[16] = {7};
+	CK_MECHANISM cbc = {CKM_AES_CBC, iv, sizeof(iv)}, wrap = {CKM_AES_KEY_WRAP, NULL, 0},
+		     sha = {CKM_SHA256, NULL, 0};
+	CK_KEY_TYPE aes = CKK_AES;
+	CK_BBOOL flag = CK_TRUE;
+	CK_ATTRIBUTE compromised = ATTRIBUTE(CKA_CRATON_COMPROMISED, yes),
+		     clean = ATTRIBUTE(CKA_CRATON_COMPROMISED, no);
+	CK_ATTRIBUTE read = ATTRIBUTE(CKA_CRATON_COMPROMISED, flag),
+		     relabel[] = {compromised, {CKA_LABEL, value, 1}};
+	CK_ATTRIBUTE template[] = {
+		ATTRIBUTE(CKA_CLASS, secret_class), ATTRIBUTE(CKA_KEY_TYPE, aes),
+		ATTRIBUTE(CKA_VALUE, value),        ATTRIBUTE(CKA_TOKEN, yes),
+		ATTRIBUTE(CKA_MODIFIABLE, no),      ATTRIBUTE(CKA_WRAP, yes),
+		ATTRIBUTE(CKA_UNWRAP, yes),         ATTRIBUTE(CKA_EXTRACTABLE, yes),
+		ATTRIBUTE(CKA_SENSITIVE, no),
+	};
+	CK_OBJECT_HANDLE key, good, copy;
+	CK_ULONG len = sizeof(out);
+
+	OK(p11->C_CreateObject(session, template, COUNT(template), &key));
+	OK(p11->C_CreateObject(session, template, COUNT(template), &good));
+	OK(p11->C_GetAttributeValue(session, key, &read, 1));
+	ASSERT_EQ(flag, CK_FALSE);
+	OK(p11->C_EncryptInit(session, &cbc, key));
+	GIVES(p11->C_SetAttributeValue(session, key, relabel, COUNT(relabel)),
+	      CKR_ACTION_PROHIBITED);
+	OK(p11->C_SetAttributeValue(session, key, &compromised, 1));
+	OK(p11->C_SetAttributeValue(session, key, &compromised, 1));
+	GIVES(p11->C_SetAttributeValue(session, key, &clean, 1), CKR_ATTRIBUTE_READ_ONLY);
+	OK(p11->C_GetAttributeValue(session, key, &read, 1));
+	ASSERT_EQ(flag, CK_TRUE);
+
+	GIVES(p11->C_EncryptInit(session, &cbc, key), CKR_OPERATION_ACTIVE);
+	GIVES(p11->C_Encrypt(session, in, sizeof(in), out, &len), CKR_KEY_FUNCTION_NOT_PERMITTED);
+	GIVES(p11->C_EncryptInit(session, &cbc, key), CKR_KEY_FUNCTION_NOT_PERMITTED);
+	GIVES(p11->C_DecryptInit(session, &cbc, key), CKR_KEY_FUNCTION_NOT_PERMITTED);
+	len = sizeof(out);
+	GIVES(p11->C_WrapKey(session, &wrap, key, good, out, &len), CKR_KEY_FUNCTION_NOT_PERMITTED);
+	GIVES(p11->C_WrapKey(session, &wrap, good, key, out, &len), CKR_KEY_FUNCTION_NOT_PERMITTED);
+	OK(p11->C_DigestInit(session, &sha));
+	GIVES(p11->C_DigestKey(session, key), CKR_KEY_INDIGESTIBLE);
+	OK(p11->C_CopyObject(session, key, NULL, 0, &copy));
+	GIVES(p11->C_EncryptInit(session, &cbc, copy), CKR_KEY_FUNCTION_NOT_PERMITTED);
+	OK(p11->C_EncryptInit(session, &cbc, good));
+}
+
 /* v3.0 §4.13: everybody sees them, nobody changes them, and they are the same after a restart. */
 TEST(profiles)
 {

@@ -35,14 +35,6 @@ chown "$AGENT_USER" "$SCRATCH"
 chmod 0755 "$SCRATCH"
 
 volume() { admin volume "$@" --user-pin-file "$SCRATCH/user-pin"; }
-fails_with() { # STATUS TEXT COMMAND...
-	local wanted=$1 text=$2 output status
-	shift 2
-	output=$("$@" 2>&1)
-	status=$?
-	printf '%s\n' "$output"
-	[ $status -eq "$wanted" ] && grep -qF -- "$text" <<<"$output"
-}
 json() { # EXPRESSION COMMAND...: the command works and jq -e says yes
 	local expression=$1 output
 	shift
@@ -96,7 +88,7 @@ check "--force" volume create forced --device "$DEVICE" --force
 check "nor is it opened" fails_with 1 "holds ext4" volume open data --key-only
 head -c 1048576 /dev/zero >"$DEVICE"
 check "without it, it is" volume open data --key-only
-check "close takes it away" volume close data
+check "close takes it away" admin volume close data
 mkswap "$DEVICE" >/dev/null 2>&1
 check "swap is seen" fails_with 1 "holds swap" volume create other --device "$DEVICE"
 head -c 1048576 /dev/zero >"$DEVICE"
@@ -169,18 +161,21 @@ rewrap_killed() { # N: true when the agent was killed
 	wait_for 10 grep -q "^TracerPid:[[:space:]]*$tracer$" "/proc/$AGENT_PID/task/$AGENT_PID/status" || return 2
 	# Each thread is attached in turn, the first one first.
 	wait_for 10 eval '! grep -h "^TracerPid:[[:space:]]*0$" /proc/$AGENT_PID/task/*/status' || return 2
-	volume rewrap >rewrap.out 2>&1
-	if agent_gone; then
-		wait "$tracer" 2>/dev/null
-		forget "$tracer"
-		wait "$AGENT_PID" 2>/dev/null
-		forget "$AGENT_PID"
-		return 0
+	if volume rewrap >rewrap.out 2>&1; then
+		kill -INT "$tracer"
+		tracer_ends "$tracer" || return 2
+		return 1
 	fi
-	kill -INT "$tracer"
-	wait "$tracer" 2>/dev/null
-	forget "$tracer"
-	return 1
+	# Its sockets are closed before it has ended, and a tracer that is interrupted then may wait for ever.
+	wait_for 10 agent_gone && tracer_ends "$tracer" || return 2
+	wait "$AGENT_PID" 2>/dev/null
+	forget "$AGENT_PID"
+	return 0
+}
+tracer_ends() { # PID
+	wait_for 10 eval "! grep '^State:[[:space:]]*[^Z]' /proc/$1/status" || return 1
+	wait "$1" 2>/dev/null
+	forget "$1"
 }
 kills=0 problem=
 for ((n = 1; n <= 40; n++)); do
@@ -188,7 +183,7 @@ for ((n = 1; n <= 40; n++)); do
 	case $? in
 	1) break ;;
 	2)
-		problem="strace does not attach"
+		problem="strace does not attach, or does not end: $(tail -n 1 rewrap.out)"
 		break
 		;;
 	esac

@@ -20,6 +20,15 @@ expected() {
 	echo "644 usr/lib/udev/rules.d/60-craton-hsm.rules"
 	for file in admin daemon integrity; do echo "755 usr/sbin/craton-hsm-$file"; done
 	echo "644 usr/sbin/craton-hsm-daemon.hmac"
+	for page in man4/craton_hsm.4 man5/craton_hsm.toml.5 man7/libcraton_hsm.7 man8/craton-hsm-{admin,daemon,integrity}.8; do
+		echo "644 usr/share/man/$page"
+	done
+	echo "644 usr/share/bash-completion/completions/craton-hsm-admin"
+	echo "644 usr/share/zsh/vendor-completions/_craton-hsm-admin"
+	echo "644 usr/share/fish/vendor_completions.d/craton-hsm-admin.fish"
+	echo "644 usr/lib/systemd/system/craton-hsm.service"
+	for kind in sysusers tmpfiles; do echo "644 usr/lib/$kind.d/craton-hsm.conf"; done
+	echo "644 usr/share/p11-kit/modules/craton-hsm.module"
 	for file in dkms.conf Kbuild kmod/*.[ch] include/uapi/*.h LICENSES/GPL*; do echo "644 $SOURCE/$file"; done
 }
 lists() { diff -u <("$@" | LC_ALL=C sort -k 2) <(files); }

@@ -169,7 +169,8 @@ found() { # TEXT [FILE]: verify-chain --anchor of the file as if it were the log
 check "anchor: a copy elsewhere, by the log's name" verify --anchor="$LOG" whole
 check "anchor: a copy elsewhere has no register of its own" eval '! contains "has no register of this log" verify --anchor whole || ! verify --anchor whole'
 head -n -1 whole >cut
-check "anchor: one record cut off" found "the end was cut off: the register is at $COUNTER"
+# The last batch is that of the stop: its record and the checkpoint.
+check "anchor: one record cut off" found "register $COUNTER does not fit: records of the last batch were cut off"
 LAST=$(grep -n '"anchor":' whole | tail -n 1 | cut -d: -f1)
 head -n $((LAST - 1)) whole >cut
 check "anchor: one batch cut off" found "at least 1 batches are missing"
@@ -196,7 +197,7 @@ END
 rewrite
 check "anchor: a record changed and the chain made anew" found "does not fit"
 sed '3s/"uid":/"uid": /' whole >cut
-check "anchor: a broken chain is named as such" contains "cut:4: previous_hash does not fit" verify --anchor="$LOG" cut
+check "anchor: a broken chain is named as such" contains "cut:3: edited" verify --anchor="$LOG" cut
 
 head -n $((LAST - 1)) whole >"$LOG"
 check_here "anchor: an agent on a log that was cut starts" fake_start

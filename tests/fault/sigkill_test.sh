@@ -28,7 +28,7 @@ load() { # ROUND: two clients at once, one of which kills the agent
 	SCRATCH_PIDS+=("$SECOND")
 	timeout 20 "$SCRATCH/load" run "$SCRATCH/journal-$1-a" "$1-a" "$AGENT_PID" $((RANDOM % 60000 + 500)) || return 1
 	wait "$SECOND" # ends with the agent; it may not have got as far as a session
-	agent_gone
+	wait_for 10 agent_gone # it takes a moment after its sockets are closed
 }
 FAILED_ROUNDS=0
 for ((round = 1; round <= ROUNDS; round++)); do

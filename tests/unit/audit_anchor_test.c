@@ -86,7 +86,8 @@ static struct audit_verdict verify(void)
 	struct audit_verdict verdict;
 	const char *path = log_path;
 
-	ASSERT_EQ(audit_verify(&path, 1, &fake.at, &verdict), 0);
+	ASSERT_EQ(audit_verify(&path, 1, &(struct audit_verify_options){.now = &fake.at}, &verdict),
+	          0);
 	if (!verdict.intact || verdict.anchor_problem[0])
 		printf("# %s: %s%s\n", audit_anchor_verdict_name(verdict.anchor), verdict.problem,
 		       verdict.anchor_problem);
@@ -557,7 +558,8 @@ TEST(a_log_written_anew)
 /* Numbers that do not follow each other are of no use to whoever writes a log anew. */
 TEST(numbers_that_do_not_follow)
 {
-	static const char *const others[] = {"3", "1", "0", "-1", "\"2\"", "null", "99"};
+	static const char *const others[] = {"3", "1", "99"};
+	static const char *const strange[] = {"0", "-1", "\"2\"", "null", "2.5"};
 
 	make_log();
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
@@ -566,6 +568,18 @@ TEST(numbers_that_do_not_follow)
 		snprintf(other, sizeof(other), "\"anchor\":%s,", others[i]);
 		forge(5, "\"anchor\":2,", other);
 		EXPECT_EQ(verify().anchor, AUDIT_ANCHOR_DIFFERS);
+		forge(5, other, "\"anchor\":2,");
+	}
+	for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
+		struct audit_verdict verdict;
+		const char *path = log_path;
+		char other[32];
+
+		snprintf(other, sizeof(other), "\"anchor\":%s,", strange[i]);
+		forge(5, "\"anchor\":2,", other);
+		ASSERT_EQ(audit_verify(&path, 1, NULL, &verdict), 0);
+		EXPECT_EQ(verdict.first_bad_line, 5);
+		EXPECT_EQ(verdict.fault, AUDIT_FAULT_EDITED);
 		forge(5, other, "\"anchor\":2,");
 	}
 	forge(5, "\"anchor\":2,", "");
@@ -602,7 +616,8 @@ TEST(a_broken_chain_comes_first)
 
 	make_log();
 	forge(5, "\"seq\":5,", "\"seq\":6,");
-	ASSERT_EQ(audit_verify(&path, 1, &fake.at, &verdict), 0);
+	ASSERT_EQ(audit_verify(&path, 1, &(struct audit_verify_options){.now = &fake.at}, &verdict),
+	          0);
 	EXPECT_FALSE(verdict.intact);
 	EXPECT_EQ(verdict.anchor, AUDIT_ANCHOR_UNTRIED);
 }

@@ -3,6 +3,9 @@
  * The audit log's file as it is found at a start: torn ends are repaired and recorded, and files
  * that are somebody else's, no files or no logs are refused and left as they are.
  */
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "audit_help.h"
 
 #define OTHER_UID 65534
@@ -102,11 +105,20 @@ TEST(only_a_torn_line)
 
 TEST(killed_between_two_starts)
 {
-	static struct audit *killed; /* never closed, as if it had been killed */
+	pid_t pid;
+	int status;
 
-	killed = start();
-	append(killed, NULL);
-	write_batch(killed, SIZE_MAX);
+	set_up();
+	pid = fork();
+	if (!pid) {
+		struct audit *killed = open_log();
+
+		append(killed, NULL);
+		write_batch(killed, SIZE_MAX);
+		raise(SIGKILL);
+	}
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	ASSERT_TRUE(WIFSIGNALED(status));
 	audit_close(open_log());
 	expect_intact(4);
 }

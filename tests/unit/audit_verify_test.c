@@ -118,6 +118,15 @@ static void expect_bad(const struct text *text, uint64_t line)
 		EXPECT_STREQ(verdict.first_bad_file, segment_path(0));
 }
 
+static void expect_fault(const struct text *text, uint64_t line, enum audit_fault fault)
+{
+	struct audit_verdict verdict;
+
+	expect_bad(text, line);
+	verdict = verify(1);
+	EXPECT_STREQ(audit_fault_name(verdict.fault), audit_fault_name(fault));
+}
+
 static void delete (struct text *text, unsigned int at)
 {
 	text->count--;
@@ -178,8 +187,7 @@ TEST(nothing_to_verify)
 	free(text);
 }
 
-/* Every octet of a line in the middle, changed in three ways: found there, or at the next line,
- * whose previous_hash no longer fits. */
+/* Every octet of a line in the middle, changed in three ways: that line is named. */
 TEST(edit_every_octet)
 {
 	static const char changes[] = {0x01, 0x10, (char)0x80};
@@ -194,12 +202,12 @@ TEST(edit_every_octet)
 			save(text, 0, 0, text->count);
 			verdict = verify(1);
 			text->lines[at][i] ^= changes[change];
-			if (verdict.first_bad_line != at + 1 && verdict.first_bad_line != at + 2)
+			if (verdict.first_bad_line != at + 1)
 				printf("# octet %zu: line %llu\n", i,
 				       (unsigned long long)verdict.first_bad_line);
 			ASSERT_FALSE(verdict.intact);
-			ASSERT_TRUE(verdict.first_bad_line == at + 1 ||
-			            verdict.first_bad_line == at + 2);
+			ASSERT_EQ(verdict.first_bad_line, at + 1);
+			ASSERT_EQ(verdict.fault, AUDIT_FAULT_EDITED);
 		}
 	}
 	expect_bad(text, 0);
@@ -216,25 +224,23 @@ static void overwrite(struct text *text, unsigned int at, const char *what, cons
 	memcpy(found, by, strlen(by));
 }
 
-/* By the kind of place: which line is named. */
 TEST(edit_each_field)
 {
 	static const struct {
 		const char *what, *by;
-		unsigned int bad; /* relative to the line: 0 it, 1 the next */
 	} rows[] = {
-		{"\"seq\":4", "\"seq\":5", 0},
-		{"\"seq\":4", "\"sEq\":4", 0},
-		{"\"seq\":4", "\"seq\":x", 0},
-		{"\"timestamp\":1", "\"timestamp\":2", 1},
-		{"\"session_handle\":103", "\"session_handle\":203", 1},
-		{"C_Sign", "C_Seed", 1},
-		{"\"fips_approved\":false", "\"fips_approved\": true", 1},
-		{"\"result\":\"Failure\"", "\"result\":\"Success\"", 1},
-		{"\"uid\":1000", "\"uid\":0000", 0}, /* no JSON */
-		{"\"uid\":1000", "\"uid\":1001", 1},
-		{"CKM_ECDSA", "CKM_ECDSB", 1},
-		{"\"previous_hash\":\"", "\"previous_hasH\":\"", 0},
+		{"\"seq\":4", "\"seq\":5"},
+		{"\"seq\":4", "\"sEq\":4"},
+		{"\"seq\":4", "\"seq\":x"},
+		{"\"timestamp\":1", "\"timestamp\":2"},
+		{"\"session_handle\":103", "\"session_handle\":203"},
+		{"C_Sign", "C_Seed"},
+		{"\"fips_approved\":false", "\"fips_approved\": true"},
+		{"\"result\":\"Failure\"", "\"result\":\"Success\""},
+		{"\"uid\":1000", "\"uid\":0000"}, /* no JSON */
+		{"\"uid\":1000", "\"uid\":1001"},
+		{"CKM_ECDSA", "CKM_ECDSB"},
+		{"\"previous_hash\":\"", "\"previous_hasH\":\""},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -242,7 +248,7 @@ TEST(edit_each_field)
 
 		overwrite(text, 3, rows[i].what, rows[i].by);
 		printf("# %s\n", rows[i].what);
-		expect_bad(text, 4 + rows[i].bad);
+		expect_fault(text, 4, AUDIT_FAULT_EDITED);
 		free(text);
 	}
 }
@@ -270,7 +276,10 @@ TEST(delete_each_line)
 
 		delete (text, at);
 		/* The last one leaves no trace but in last_hash and the number of records. */
-		expect_bad(text, at == LINES - 1 ? 0 : at + 1);
+		if (at == LINES - 1)
+			expect_bad(text, 0);
+		else
+			expect_fault(text, at + 1, at ? AUDIT_FAULT_DELETED : AUDIT_FAULT_CUT);
 		free(text);
 	}
 }
@@ -282,7 +291,11 @@ TEST(swap_each_pair)
 			struct text *text = make(LINES);
 
 			swap(text, a, b);
-			expect_bad(text, a + 1);
+			/* At the front nothing says what was before. */
+			if (a)
+				expect_fault(text, a + 1, AUDIT_FAULT_SWAPPED);
+			else
+				expect_bad(text, 1);
 			free(text);
 		}
 	}
@@ -298,7 +311,7 @@ TEST(double_each_line)
 			memcpy(text->lines[i], text->lines[i - 1], AUDIT_LINE_MAX);
 			text->len[i] = text->len[i - 1];
 		}
-		expect_bad(text, at + 2);
+		expect_fault(text, at + 2, AUDIT_FAULT_INSERTED);
 		free(text);
 	}
 }
@@ -315,7 +328,8 @@ TEST(insert_forged_line)
 			text->len[i] = text->len[i - 1];
 		}
 		forge(text, at, at + 1, at);
-		expect_bad(text, at + 2);
+		/* Of the last two nothing says which was there first. */
+		expect_fault(text, at == LINES - 1 ? at + 2 : at + 1, AUDIT_FAULT_INSERTED);
 		free(text);
 	}
 }
@@ -326,7 +340,7 @@ TEST(replace_by_forged_line)
 		struct text *text = make(LINES);
 
 		forge(text, at, at + 1, at);
-		expect_bad(text, at + 2);
+		expect_fault(text, at + 1, AUDIT_FAULT_EDITED);
 		forge(text, at, at + 2, at); /* fits, but has the wrong number */
 		expect_bad(text, at + 1);
 		forge(text, at, at + 1,
@@ -342,7 +356,7 @@ TEST(torn_at_every_length)
 	size_t len = text->len[1];
 
 	for (text->len[1] = 1; text->len[1] < len; text->len[1]++)
-		expect_bad(text, 2);
+		expect_fault(text, 2, AUDIT_FAULT_CUT);
 	text->len[1] = 0;
 	expect_bad(text, 0);
 	free(text);
@@ -437,19 +451,19 @@ TEST(edit_in_each_segment)
 	for (unsigned int segment = 0; segment < SEGMENTS; segment++) {
 		for (unsigned int line = 0; line < LINES; line++) {
 			struct text *text = make(LINES * SEGMENTS);
-			unsigned int at = segment * LINES + line, bad = at + 1;
+			unsigned int at = segment * LINES + line;
 			struct audit_verdict verdict;
 
 			overwrite(text, at, "\"uid\":1000", "\"uid\":1001");
 			save_segments(text);
 			verdict = verify(SEGMENTS);
 			free(text);
-			if (bad == LINES * SEGMENTS) {
+			if (at == LINES * SEGMENTS - 1) {
 				EXPECT_TRUE(verdict.intact);
 				continue;
 			}
-			EXPECT_STREQ(verdict.first_bad_file, segment_path(bad / LINES));
-			EXPECT_EQ(verdict.first_bad_line, bad % LINES + 1);
+			EXPECT_STREQ(verdict.first_bad_file, segment_path(segment));
+			EXPECT_EQ(verdict.first_bad_line, line + 1);
 		}
 	}
 }
@@ -463,10 +477,36 @@ TEST(segments_out_of_order)
 	save(text, 1, 2 * LINES, 3 * LINES);
 	save(text, 2, LINES, 2 * LINES);
 	verdict = verify(SEGMENTS);
+	EXPECT_TRUE(verdict.intact);
+	EXPECT_EQ(verdict.records, LINES * SEGMENTS);
+	/* The middle one is missing. */
+	save(text, 2, 0, 0);
+	verdict = verify(SEGMENTS);
 	EXPECT_STREQ(verdict.first_bad_file, segment_path(1));
 	EXPECT_EQ(verdict.first_bad_line, 1);
+	EXPECT_EQ(verdict.fault, AUDIT_FAULT_CUT);
+	free(text);
+}
+
+/* The older segments are in an archive. */
+TEST(a_chain_from_the_middle)
+{
+	const struct audit_verify_options partial = {.partial = true};
+	struct text *text = make(LINES * SEGMENTS);
+	struct audit_verdict verdict;
+	const char *path = segment_path(0);
+
+	save(text, 0, LINES, 3 * LINES);
 	verdict = verify(1);
+	EXPECT_EQ(verdict.fault, AUDIT_FAULT_CUT);
+	ASSERT_EQ(audit_verify(&path, 1, &partial, &verdict), 0);
 	EXPECT_TRUE(verdict.intact);
+	EXPECT_EQ(verdict.records, 2 * LINES);
+	EXPECT_EQ(verdict.last_sequence, 3 * LINES);
+	overwrite(text, LINES + 3, "\"uid\":1000", "\"uid\":1001");
+	save(text, 0, LINES, 3 * LINES);
+	ASSERT_EQ(audit_verify(&path, 1, &partial, &verdict), 0);
+	EXPECT_EQ(verdict.first_bad_line, 4);
 	free(text);
 }
 

@@ -11,6 +11,7 @@
 #include "harness.h"
 
 #include "application.h"
+#include "backup.h"
 #include "config.h"
 #include "crypto.h"
 #include "slots.h"
@@ -37,6 +38,11 @@ void token_drop_session_objects(struct token *token, const struct application *a
 	(void)application;
 	atomic_fetch_add(&token->drops, 1);
 	atomic_store(&token->last_dropped, session_handle);
+}
+
+void backup_free(struct backup *backup)
+{
+	EXPECT_TRUE(!backup);
 }
 
 void token_drop_private_session_objects(struct token *token, const struct application *application)

@@ -333,11 +333,29 @@ TEST(newer_format_is_refused)
 {
 	open_store();
 	store_close(store);
-	run_sql("PRAGMA user_version = 2");
+	run_sql("PRAGMA user_version = 3");
 	EXPECT_EQ(try_open(), -1);
 	EXPECT_TRUE(base_error_has("written by a newer version"));
-	run_sql("PRAGMA user_version = 1");
+	run_sql("PRAGMA user_version = 2");
 	EXPECT_EQ(try_open(), 0);
+	store_close(store);
+}
+
+/* A database of version 1 had no table of restores; what it holds stays. */
+TEST(older_format_is_upgraded)
+{
+	struct store_token token = make_token(0), tokens[2] = {0};
+
+	open_store();
+	ASSERT_EQ(store_write_token(store, &token), ERROR_NONE);
+	store_close(store);
+	run_sql("DROP TABLE restores; DROP TABLE secrets; PRAGMA user_version = 1");
+	open_store();
+	EXPECT_EQ(store_load_tokens(store, note_token, tokens), ERROR_NONE);
+	EXPECT_MEMEQ(tokens[0].label, token.label, sizeof(token.label));
+	EXPECT_EQ(store_reset_token(store, &token), ERROR_NONE);
+	store_close(store);
+	open_store();
 	store_close(store);
 }
 

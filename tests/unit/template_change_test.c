@@ -63,6 +63,8 @@ static enum err wanted_change(const struct kind *kind, uint64_t type, bool so, e
 
 	if (!standard)
 		return ERROR_ATTRIBUTE_TYPE;
+	if (noted(standard, 'O'))
+		return how == COPY ? ERROR_ATTRIBUTE_READ_ONLY : ERROR_NONE;
 	if (noted(standard, '8') || (so && noted(standard, 'a')))
 		return ERROR_NONE;
 	return how == COPY && noted(standard, 'C') ? ERROR_NONE : ERROR_ATTRIBUTE_READ_ONLY;

@@ -114,7 +114,7 @@ static const struct kind kinds[] = {
 /*
  * The standard's tables. Notes are its footnotes as characters: 1..8 themselves, a, b and c for
  * 10, 11 and 12; besides, what stands in its text: C may be changed in a copy, V may be emptied, E
- * is empty by default; and D what a derivation itself contributes.
+ * is empty by default; D what a derivation itself contributes; and O that the operator sets it.
  */
 struct standard {
 	uint64_t type;
@@ -209,6 +209,7 @@ static const struct standard standards[] = {
 	{CKA_VALUE_LEN,            RULE_SECRET,                   RULE_ANY & ~RULE_CHACHA20, "23", "mechanisms 2.8.2, 2.7.2"},
 	{CKA_VALUE_LEN,            RULE_DATA,                     RULE_ANY,    "246",    "v3.0 2.42, CKM_HKDF_DATA"},
 	{CKA_VALUE_LEN,            RULE_SECRET,                   RULE_CHACHA20, "2",    "v3.0 2.58"},
+	{CKA_CRATON_COMPROMISED,   RULE_KEYS,                     RULE_ANY,    "246DbEO", "ours; SP 800-57 part 1 5.3.5"},
 };
 /* clang-format on */
 

@@ -180,7 +180,7 @@ static void expect_rule_as_standard(const struct kind *kind, uint64_t type)
 	} notes[] = {{'1', RULE_F1}, {'2', RULE_F2},  {'3', RULE_F3},  {'4', RULE_F4},
 	             {'5', RULE_F5}, {'6', RULE_F6},  {'7', RULE_F7},  {'8', RULE_F8},
 	             {'D', RULE_FD}, {'a', RULE_F10}, {'b', RULE_F11}, {'c', RULE_F12},
-	             {'C', RULE_FC}, {'V', RULE_FV},  {'E', RULE_FE}};
+	             {'C', RULE_FC}, {'V', RULE_FV},  {'E', RULE_FE},  {'O', RULE_FO}};
 
 	EXPECT_EQ(!rule, !standard);
 	for (size_t i = 0; rule && standard && i < COUNT(notes); i++) {

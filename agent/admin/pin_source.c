@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,22 +82,56 @@ static bool read_variable(const char *name, struct admin_pin *pin)
 	return true;
 }
 
-/* One prompt on the terminal, echo off. */
+/* Signals that end or stop the program while the terminal does not echo. */
+static const int interrupting[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+#define INTERRUPTING_COUNT (sizeof(interrupting) / sizeof(interrupting[0]))
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+	interrupted = number;
+}
+
+static void catch_interrupts(struct sigaction before[INTERRUPTING_COUNT])
+{
+	/* Without SA_RESTART, so that the read ends. */
+	const struct sigaction action = {.sa_handler = on_interrupt};
+
+	interrupted = 0;
+	for (size_t i = 0; i < INTERRUPTING_COUNT; i++)
+		sigaction(interrupting[i], &action, &before[i]);
+}
+
+/* What came meanwhile comes now, to whom it would have come. */
+static void release_interrupts(const struct sigaction before[INTERRUPTING_COUNT])
+{
+	for (size_t i = 0; i < INTERRUPTING_COUNT; i++)
+		sigaction(interrupting[i], &before[i], NULL);
+	if (interrupted)
+		raise(interrupted);
+}
+
+/* One prompt on the terminal. Echo goes off first: what is typed at the sight of the prompt is
+ * neither shown nor thrown away. */
 static bool prompt_once(int terminal, const char *prompt, struct admin_pin *pin)
 {
+	struct sigaction handlers[INTERRUPTING_COUNT];
 	struct termios before, quiet;
-	bool done;
+	bool done = false;
 
 	if (tcgetattr(terminal, &before))
 		return false;
 	quiet = before;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	dprintf(terminal, "%s: ", prompt);
-	if (tcsetattr(terminal, TCSAFLUSH, &quiet))
-		return false;
-	done = read_line(terminal, pin);
-	tcsetattr(terminal, TCSAFLUSH, &before);
-	dprintf(terminal, "\n");
+	catch_interrupts(handlers);
+	if (!tcsetattr(terminal, TCSAFLUSH, &quiet)) {
+		dprintf(terminal, "%s: ", prompt);
+		done = read_line(terminal, pin);
+		tcsetattr(terminal, TCSADRAIN, &before);
+		dprintf(terminal, "\n");
+	}
+	release_interrupts(handlers);
 	return done;
 }
 

@@ -180,6 +180,23 @@ on_terminal() { # WORD...: the command on a terminal of its own, which types the
 		sys.exit(0 if status == 0 and asked and pin.encode() not in said else 1)
 	END
 }
+interrupted_prompt() { # ^C at the prompt: the program ends by the signal, and the terminal echoes again
+	python3 - "$@" <<-'END'
+		import os, pty, signal, sys, termios
+		child, terminal = pty.fork()
+		if child == 0:
+		    os.execv(sys.argv[1], sys.argv[1:])
+		said, echo = b"", lambda: bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+		while b"user PIN:" not in said:
+		    said += os.read(terminal, 4096)
+		during = echo()
+		os.write(terminal, b"\x03")
+		status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+		print("status", status, "echo during", during, "after", echo())
+		sys.exit(0 if status == -signal.SIGINT and not during and echo() else 1)
+	END
+}
+check "^C at the prompt gives the echo back" interrupted_prompt "$BUILD/craton-hsm-admin" --socket "$SCRATCH/pkcs11.sock" key list
 check "the PIN is asked for, without echo" on_terminal "$BUILD/craton-hsm-admin" --socket "$SCRATCH/pkcs11.sock" key list
 colours() { on_terminal "$@" | grep -q $'\033\\[32mactive'; }
 check "a terminal gets colours" colours "$BUILD/craton-hsm-admin" --socket "$SCRATCH/pkcs11.sock" key list

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The audit log's state: chain, buffers, file. Records are chained as they are appended and wait in
- * `pending`; a batch moves them to `flight` while a loop writes it. If a write fails, everything
- * that is not in the file is lost: the chain falls back to the last record in the file, and the
- * replies that waited are answered by an error.
+ * `pending`; a batch moves them to `flight` while a loop writes it.
+ *
+ * Where both are halves of the pad (audit_pad.h) and nothing more is promised than to survive the
+ * process, a record is settled as soon as it stands there. If a write fails then, the log stalls:
+ * what is in the pad stays for the next try, and until one succeeds nothing more is appended.
+ *
+ * Otherwise a record is settled when its batch is written. If that fails, everything that is not in
+ * the file is lost: the chain falls back to the last record in the file, and the replies that
+ * waited are answered by an error.
  *
  * A record's number in the file (`sequence`) and the number its caller waits for (`ticket`) differ
  * after such a loss: sequence numbers have no gaps, tickets are never used twice.
@@ -24,6 +30,8 @@
 #include "audit_checkpoint.h"
 #include "audit_file.h"
 #include "audit_format.h"
+#include "audit_pad.h"
+#include "audit_scan.h"
 #include "audit_segment.h"
 #include "audit_watch.h"
 #include "clock.h"
@@ -31,7 +39,9 @@
 #include "crypto.h"
 #include "log.h"
 
-#define BUFFER_LEN  (1024u * 1024u) /* more than this unwritten is a disk that does not keep up */
+#define BUFFER_LEN  AUDIT_PAD_HALF /* more than this unwritten is a disk that does not keep up */
+#define DUE_LEN     (32u * 1024u)  /* settled octets that are written without waiting for more */
+#define DUE_NS      1000000u       /* and the age at which they are */
 #define LOSSES_KEPT 64u
 #define SECOND_NS   1000000000ull
 #define LOOK_NS     (SECOND_NS / 10) /* between two looks at the file's name */
@@ -62,20 +72,25 @@ struct audit {
 	uint64_t checkpoint; /* number of the last one */
 	uint64_t checkpoint_ns;
 	uint64_t ticket;              /* last one given out */
-	_Atomic uint64_t written;     /* last one settled: in the file, or lost */
+	_Atomic uint64_t written;     /* last one settled: safe, or lost */
+	uint64_t file_ticket;         /* last one in the file, or lost */
 	uint64_t sequence;            /* of the last record appended */
 	uint8_t hash[AUDIT_HASH_LEN]; /* of the last record appended */
 	uint64_t file_sequence;       /* the same of the last record in the file */
 	uint8_t file_hash[AUDIT_HASH_LEN];
-	off_t file_len; /* octets of complete records */
+	off_t file_len;        /* octets of complete records */
+	struct audit_pad *pad; /* NULL: there is none */
 	char *pending, *flight;
-	size_t pending_len, flight_len, flight_written;
+	_Atomic size_t pending_len;
+	size_t flight_len, flight_written;
+	_Atomic uint64_t pending_ns; /* when the first of it came */
 	bool in_flight, flight_failed;
+	_Atomic bool stalled;                    /* what is in flight is to be written again */
 	uint64_t flight_ticket, flight_sequence; /* last ones of the batch */
 	uint8_t flight_hash[AUDIT_HASH_LEN];
 	bool unsynced;
 	uint64_t synced_ns;
-	_Atomic uint64_t failures;
+	_Atomic uint64_t failures, lost;
 	struct loss losses[LOSSES_KEPT];
 	struct audit_anchor anchor;
 };
@@ -107,6 +122,13 @@ static bool wanted(const struct audit *audit, enum audit_class class)
 	return class >= least[audit->config->audit.log_level];
 }
 
+/* Is a record safe once it stands in the pad? Under the lock. */
+static bool settles_in_pad(const struct audit *audit)
+{
+	return audit->pad && !audit->anchor.methods &&
+	       audit->config->audit.sync != CONFIG_SYNC_ALWAYS;
+}
+
 /* Under the lock. False when the buffer is full. */
 static bool append_one(struct audit *audit, const struct audit_record *record)
 {
@@ -116,13 +138,28 @@ static bool append_one(struct audit *audit, const struct audit_record *record)
 
 	if (BUFFER_LEN - audit->pending_len < AUDIT_LINE_MAX)
 		return false;
-	if (!audit->pending_len)
+	if (!audit->pending_len) {
 		place.anchor = audit_anchor_number(&audit->anchor, audit->in_flight);
+		audit->pending_ns = clock_monotonic_ns();
+	}
 	len = audit_format(line, record, &place, clock_wall_ns());
 	hash_line(audit, line, len - 1, audit->hash);
 	audit->sequence++;
 	audit->pending_len += len;
+	if (audit->pad)
+		audit_pad_publish(audit->pad, audit_pad_index(audit->pad, audit->pending),
+		                  audit->pending_len);
 	return true;
+}
+
+/* The next number, for what was just appended. Under the lock. */
+static uint64_t give_ticket(struct audit *audit)
+{
+	uint64_t ticket = ++audit->ticket;
+
+	if (settles_in_pad(audit))
+		atomic_store_explicit(&audit->written, ticket, memory_order_release);
+	return ticket;
 }
 
 struct audit_record audit_own_record(const char *operation, enum err result, const char *detail)
@@ -146,7 +183,7 @@ static void append_note(struct audit *audit, const char *operation, enum err res
 	struct audit_record record = audit_own_record(operation, result, detail);
 
 	if (append_one(audit, &record))
-		audit->ticket++;
+		give_ticket(audit);
 }
 
 /* Under the lock. The signature is of the record before, whose hash is at hand. */
@@ -183,8 +220,8 @@ uint64_t audit_append(struct audit *audit, const struct audit_record *record, en
 	if (!wanted(audit, record->class))
 		return 0;
 	pthread_mutex_lock(&audit->lock);
-	if (append(audit, record))
-		ticket = ++audit->ticket;
+	if (!audit->stalled && append(audit, record))
+		ticket = give_ticket(audit);
 	else
 		*result = ERROR_AUDIT;
 	pthread_mutex_unlock(&audit->lock);
@@ -206,11 +243,28 @@ uint64_t audit_written(const struct audit *audit)
 	return audit ? atomic_load_explicit(&audit->written, memory_order_acquire) : 0;
 }
 
+bool audit_is_pending(const struct audit *audit)
+{
+	return audit && (atomic_load_explicit(&audit->pending_len, memory_order_acquire) ||
+	                 atomic_load_explicit(&audit->stalled, memory_order_acquire));
+}
+
+bool audit_is_due(const struct audit *audit, uint64_t now_ns)
+{
+	size_t len;
+
+	if (!audit || atomic_load_explicit(&audit->stalled, memory_order_relaxed))
+		return false;
+	len = atomic_load_explicit(&audit->pending_len, memory_order_relaxed);
+	return len >= DUE_LEN ||
+	       (len && now_ns - audit->pending_ns >= DUE_NS && now_ns > audit->pending_ns);
+}
+
 bool audit_lost(struct audit *audit, uint64_t ticket)
 {
 	bool lost = false;
 
-	if (!audit || !atomic_load_explicit(&audit->failures, memory_order_acquire))
+	if (!audit || !atomic_load_explicit(&audit->lost, memory_order_acquire))
 		return false;
 	pthread_mutex_lock(&audit->lock);
 	for (unsigned int i = 0; i < LOSSES_KEPT && !lost; i++)
@@ -351,24 +405,31 @@ void audit_sign(struct audit *audit, EVP_PKEY *signer)
 
 /* ---- batches ---- */
 
+/* What was appended becomes what is written. Under the lock. */
+static void begin_flight(struct audit *audit)
+{
+	char *empty = audit->flight;
+
+	audit->flight = audit->pending;
+	audit->flight_len = audit->pending_len;
+	audit->pending = empty;
+	audit->pending_len = 0;
+	audit->flight_ticket = audit->ticket;
+	audit->flight_sequence = audit->sequence;
+	memcpy(audit->flight_hash, audit->hash, AUDIT_HASH_LEN);
+}
+
 bool audit_batch_take(struct audit *audit, int *fd, struct wire_bytes *batch, bool *sync)
 {
 	bool taken;
 
 	pthread_mutex_lock(&audit->lock);
-	taken = !audit->in_flight && !audit->rotating && audit->pending_len;
+	taken = !audit->in_flight && !audit->rotating && (audit->pending_len || audit->stalled);
 	if (taken) {
-		char *empty = audit->flight;
-
 		tend_file(audit);
-		audit->flight = audit->pending;
-		audit->flight_len = audit->pending_len;
-		audit->pending = empty;
-		audit->pending_len = 0;
+		if (!audit->stalled)
+			begin_flight(audit);
 		audit->flight_written = 0;
-		audit->flight_ticket = audit->ticket;
-		audit->flight_sequence = audit->sequence;
-		memcpy(audit->flight_hash, audit->hash, AUDIT_HASH_LEN);
 		audit->in_flight = true;
 		audit->flight_failed = false;
 		*fd = audit->fd;
@@ -384,8 +445,10 @@ bool audit_batch_written(struct audit *audit, ssize_t result, struct wire_bytes 
 	/* The batch is the caller's alone until audit_batch_done, so no lock. A write of nothing
 	 * would go round for ever. */
 	if (result <= 0) {
-		log_error("audit log: write failed: %s; operations fail until it can be written",
-		          strerror(result ? (int)-result : ENOSPC));
+		if (!audit->stalled)
+			log_error("audit log: write failed: %s; operations fail until it can be "
+			          "written",
+			          strerror(result ? (int)-result : ENOSPC));
 		audit->flight_failed = true;
 		return false;
 	}
@@ -406,33 +469,70 @@ static int cut_back(struct audit *audit)
 	return status.st_size > audit->file_len ? ftruncate(audit->fd, audit->file_len) : 0;
 }
 
+/* Under the lock: who waits for a record that is not settled is told that it failed. */
+static void lose_unsettled(struct audit *audit)
+{
+	uint64_t settled = atomic_load(&audit->written);
+	uint64_t lost = atomic_load(&audit->lost);
+
+	if (settled == audit->ticket)
+		return;
+	audit->losses[lost % LOSSES_KEPT] = (struct loss){settled + 1, audit->ticket};
+	atomic_store_explicit(&audit->lost, lost + 1, memory_order_release);
+	atomic_store_explicit(&audit->written, audit->ticket, memory_order_release);
+}
+
+/* Its records are in the log, or never were. */
+static void empty_pad(struct audit *audit)
+{
+	audit_pad_publish(audit->pad, 0, 0);
+	audit_pad_publish(audit->pad, 1, 0);
+}
+
 /* Under the lock: what is not in the file never was. */
 static void fall_back(struct audit *audit)
 {
-	uint64_t failure = atomic_load(&audit->failures);
-	struct loss *loss = &audit->losses[failure % LOSSES_KEPT];
-
-	loss->first = atomic_load(&audit->written) + 1;
-	loss->last = audit->ticket;
-	if (audit->flight_written && cut_back(audit))
-		log_error("audit log: a torn record cannot be cut off: %s", strerror(errno));
+	lose_unsettled(audit);
 	audit->pending_len = 0;
+	if (audit->pad)
+		empty_pad(audit);
 	audit->sequence = audit->file_sequence;
 	if (audit->checkpoint > audit->sequence)
 		audit->checkpoint = 0;
 	memcpy(audit->hash, audit->file_hash, AUDIT_HASH_LEN);
-	atomic_store_explicit(&audit->failures, failure + 1, memory_order_release);
-	atomic_store_explicit(&audit->written, audit->ticket, memory_order_release);
+	audit->file_ticket = audit->ticket;
+}
+
+/* Under the lock. What has been answered for is never given up. */
+static void fail_batch(struct audit *audit)
+{
+	if (audit->flight_written && cut_back(audit))
+		log_error("audit log: a torn record cannot be cut off: %s", strerror(errno));
+	if (!audit->stalled)
+		atomic_fetch_add(&audit->failures, 1);
+	if (atomic_load(&audit->written) > audit->file_ticket) {
+		lose_unsettled(audit);
+		audit->stalled = true;
+	} else {
+		fall_back(audit);
+	}
 }
 
 /* Under the lock. */
 static void settle(struct audit *audit)
 {
+	if (audit->stalled)
+		log_notice("audit log: it can be written again");
+	audit->stalled = false;
+	if (audit->pad)
+		audit_pad_publish(audit->pad, audit_pad_index(audit->pad, audit->flight), 0);
 	audit->file_len += (off_t)audit->flight_len;
 	audit->file_sequence = audit->flight_sequence;
+	audit->file_ticket = audit->flight_ticket;
 	memcpy(audit->file_hash, audit->flight_hash, AUDIT_HASH_LEN);
 	audit->unsynced = true;
-	atomic_store_explicit(&audit->written, audit->flight_ticket, memory_order_release);
+	if (atomic_load(&audit->written) < audit->flight_ticket)
+		atomic_store_explicit(&audit->written, audit->flight_ticket, memory_order_release);
 }
 
 bool audit_batch_done(struct audit *audit, int sync_result)
@@ -448,7 +548,7 @@ bool audit_batch_done(struct audit *audit, int sync_result)
 	           audit_anchor_extend(&audit->anchor, audit->flight_hash, &now);
 	pthread_mutex_lock(&audit->lock);
 	if (audit->flight_failed) {
-		fall_back(audit);
+		fail_batch(audit);
 	} else {
 		settle(audit);
 		audit_anchor_settle(&audit->anchor, extended, &now);
@@ -517,8 +617,6 @@ static struct audit *audit_new(const struct config *config, struct crypto *crypt
 	audit->fd = -1;
 	audit->sha256 = crypto_md(crypto, DIGEST_SHA256);
 	audit->hashing = EVP_MD_CTX_new();
-	audit->pending = malloc(BUFFER_LEN);
-	audit->flight = malloc(BUFFER_LEN);
 	return audit;
 }
 
@@ -533,8 +631,11 @@ static void audit_free(struct audit *audit)
 	if (audit->fd >= 0)
 		close(audit->fd);
 	EVP_MD_CTX_free(audit->hashing);
-	free(audit->pending);
-	free(audit->flight);
+	if (!audit->pad) {
+		free(audit->pending);
+		free(audit->flight);
+	}
+	audit_pad_close(audit->pad);
 	pthread_cond_destroy(&audit->landed);
 	pthread_mutex_destroy(&audit->lock);
 	free(audit);
@@ -570,6 +671,98 @@ static void find_end(struct audit *audit, const struct audit_tail *tail)
 	audit->segment_first = tail->first_sequence ? tail->first_sequence : end.sequence + 1;
 }
 
+/* ---- the pad ---- */
+
+/* Records out of the pad, on their way into the log. */
+struct leftovers {
+	struct audit *audit;
+	struct wire_buffer lines;
+	uint64_t count;
+};
+
+/* Those that the log has already are passed over; the next must be the next. */
+static bool take_leftover(void *context, const char *text, size_t len)
+{
+	struct leftovers *left = context;
+	struct audit *audit = left->audit;
+	struct audit_line line;
+
+	if (!audit_scan(text, len, &line))
+		return false;
+	if (line.sequence <= audit->sequence)
+		return true;
+	if (line.sequence != audit->sequence + 1 ||
+	    memcmp(line.previous_hash, audit->hash, AUDIT_HASH_LEN) != 0)
+		return false;
+	wire_put_raw(&left->lines, text, len);
+	wire_put_raw(&left->lines, "\n", 1);
+	hash_line(audit, text, len, audit->hash);
+	audit->sequence++;
+	left->count++;
+	return !left->lines.failed;
+}
+
+static bool write_all(int fd, const uint8_t *octets, size_t len)
+{
+	while (len) {
+		ssize_t written = write(fd, octets, len);
+
+		if (written <= 0)
+			return false;
+		octets += written;
+		len -= (size_t)written;
+	}
+	return fdatasync(fd) == 0;
+}
+
+/* What the agent that died before us had chained, but not yet written. False: the log cannot be
+ * written. */
+static bool recover_from_pad(struct audit *audit)
+{
+	struct leftovers left = {.audit = audit};
+	bool fits, written;
+
+	wire_buffer_init(&left.lines, 2 * BUFFER_LEN, NULL);
+	fits = audit_pad_each(audit->pad, take_leftover, &left);
+	written = write_all(audit->fd, left.lines.data, left.lines.len);
+	audit->file_len += (off_t)left.lines.len;
+	audit->file_sequence = audit->sequence;
+	memcpy(audit->file_hash, audit->hash, AUDIT_HASH_LEN);
+	if (written && left.count)
+		log_notice("audit log: %llu records of an agent that was killed are moved into it",
+		           (unsigned long long)left.count);
+	if (!fits) {
+		log_error("audit log: pending records do not continue it; they are set aside");
+		audit_pad_set_aside(audit->pad);
+	}
+	wire_buffer_free(&left.lines);
+	return written;
+}
+
+/* Without a pad each batch is waited for. False: out of memory. */
+static bool get_buffers(struct audit *audit)
+{
+	char error[512];
+
+	audit->pad = audit_pad_open(audit->config->audit.log_path, error, sizeof(error));
+	if (audit->pad) {
+		audit->pending = audit_pad_half(audit->pad, 0);
+		audit->flight = audit_pad_half(audit->pad, 1);
+		return true;
+	}
+	log_warning("audit log: %s; every reply waits for the log itself", error);
+	audit->pending = malloc(BUFFER_LEN);
+	audit->flight = malloc(BUFFER_LEN);
+	return audit->pending && audit->flight;
+}
+
+static int refuse(const struct audit *audit, const char *why, char *error, size_t error_len)
+{
+	snprintf(error, error_len, "Failed to open audit log: %s: %s",
+	         audit->config->audit.log_path, why);
+	return -1;
+}
+
 /* Takes up the chain where it ends. */
 static int resume(struct audit *audit, const struct kernel_anchor *anchor, char *error,
                   size_t error_len)
@@ -580,9 +773,17 @@ static int resume(struct audit *audit, const struct kernel_anchor *anchor, char 
 
 	if (fd < 0)
 		return -1;
+	if (!get_buffers(audit)) {
+		close(fd);
+		return refuse(audit, "out of memory", error, error_len);
+	}
 	audit->watch = audit_watch_open();
 	adopt(audit, fd, tail.complete_len);
 	find_end(audit, &tail);
+	if (audit->pad && !recover_from_pad(audit))
+		return refuse(audit, "cannot be written", error, error_len);
+	if (audit->pad)
+		empty_pad(audit);
 	resume_anchor(audit, anchor, audit->sequence > 0);
 	if (tail.torn_len) {
 		log_warning("audit log: %s ended in a torn record of %zu octets; it is kept in an "
@@ -593,9 +794,7 @@ static int resume(struct audit *audit, const struct kernel_anchor *anchor, char 
 	note(audit, "agent-start", ERROR_NONE, "craton-hsm-daemon " CRATON_VERSION);
 	if (!flush(audit))
 		return 0;
-	snprintf(error, error_len, "Failed to open audit log: %s: cannot be written",
-	         audit->config->audit.log_path);
-	return -1;
+	return refuse(audit, "cannot be written", error, error_len);
 }
 
 int audit_open(struct audit **out, const struct config *config, struct crypto *crypto,
@@ -604,7 +803,7 @@ int audit_open(struct audit **out, const struct config *config, struct crypto *c
 	struct audit *audit = audit_new(config, crypto);
 	int failed;
 
-	if (!audit || !audit->hashing || !audit->pending || !audit->flight) {
+	if (!audit || !audit->hashing) {
 		snprintf(error, error_len, "Failed to open audit log: %s: out of memory",
 		         config->audit.log_path);
 		failed = -1;

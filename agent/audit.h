@@ -68,9 +68,13 @@ struct audit_record audit_own_record(const char *operation, enum err result, con
 /* The same as audit_append where nobody waits for the answer: a record that cannot be taken is a
  * line in the log. */
 uint64_t audit_append_own(struct audit *audit, const struct audit_record *record);
-/* Highest sequence number that is in the file (and on disk, with sync = "always"). One atomic load.
- */
+/* Highest sequence number that is safe: in the pad or in the file, and on disk with sync =
+ * "always". One atomic load. */
 uint64_t audit_written(const struct audit *audit);
+/* Is there anything that is not in the file? Whoever is about to sleep writes it first. */
+bool audit_is_pending(const struct audit *audit);
+/* Is it so much, or so old, that it is to be written now? */
+bool audit_is_due(const struct audit *audit, uint64_t now_ns);
 /* Sequence numbers in this range were lost by a failed write: true means the reply must become
  * ERROR_AUDIT. */
 bool audit_lost(struct audit *audit, uint64_t sequence);
@@ -83,9 +87,9 @@ bool audit_lost(struct audit *audit, uint64_t sequence);
 bool audit_batch_take(struct audit *audit, int *fd, struct wire_bytes *batch, bool *sync);
 /*
  * Reports the result of the write: octets written, or -errno. True when the rest is to be written
- * with *batch (short write). On an error the batch's records and all appended since are lost
- * (audit_lost), the file is cut back to its last complete record and the chain continues from
- * there.
+ * with *batch (short write). On an error the file is cut back to its last complete record. Records
+ * that are safe in the pad are written with the next batch; others of this batch and all appended
+ * since are lost (audit_lost), and the chain continues from the file's end.
  */
 bool audit_batch_written(struct audit *audit, ssize_t result, struct wire_bytes *batch);
 /* Ends the batch: publishes audit_written. `sync_result` is 0 or -errno of the fdatasync. True when

@@ -29,10 +29,12 @@
 
 #define STRENGTH            256u
 #define REQUEST_MAX         65536u /* SP 800-90A table 2 allows 2^16 octets a request */
-#define RESEED_REQUESTS     65536u
+#define RESEED_REQUESTS     4096u  /* of the HMAC-DRBG: up to a thousand times as many small ones */
 #define RESEED_SECONDS      3600
 #define ADDITIONAL_LEN      256u
 #define COMPARED_LEN        16u
+#define SHARE_MAX           64u /* requests up to this are served from one larger output */
+#define STASH_LEN           1024u
 #define PROVIDER_NAME       "craton"
 #define PROVIDER_PROPERTIES "provider=craton"
 
@@ -237,6 +239,8 @@ struct instance {
 	uint64_t generation, additional_generation;
 	bool has_last;
 	uint8_t last[COMPARED_LEN]; /* the beginning of the output before */
+	size_t stash_left;          /* octets at the end of the stash that nobody has had */
+	uint8_t stash[STASH_LEN];
 };
 
 static EVP_RAND_CTX *new_context(struct drbg *drbg, const char *name, const char *properties,
@@ -335,6 +339,13 @@ static int reseed(struct instance *instance, int prediction_resistance)
 	return done;
 }
 
+/* What was made before a reseed is not given out after it. */
+static void drop_stash(struct instance *instance)
+{
+	wire_wipe(instance->stash, sizeof(instance->stash));
+	instance->stash_left = 0;
+}
+
 static int reseed_if_due(struct instance *instance)
 {
 	uint64_t generation =
@@ -346,6 +357,7 @@ static int reseed_if_due(struct instance *instance)
 		return 1;
 	instance->generation = generation;
 	instance->additional_generation = additional;
+	drop_stash(instance);
 	return reseed(instance, 0);
 }
 
@@ -374,17 +386,41 @@ static int may_generate(struct instance *instance)
 	       state_get(instance->drbg->state) != STATE_ERROR;
 }
 
+/*
+ * A small request is a share of one larger output of the HMAC-DRBG, whose updates of its state,
+ * before and after, are most of the work. Every octet is given out once and wiped then.
+ */
+static int share(struct instance *instance, unsigned char *out, size_t len, unsigned int strength)
+{
+	uint8_t *next;
+
+	if (instance->stash_left < len) {
+		instance->stash_left = 0;
+		if (!EVP_RAND_generate(instance->inner, instance->stash, STASH_LEN, strength, 0,
+		                       NULL, 0))
+			return 0;
+		instance->stash_left = STASH_LEN;
+	}
+	next = instance->stash + STASH_LEN - instance->stash_left;
+	memcpy(out, next, len);
+	wire_wipe(next, len);
+	instance->stash_left -= len;
+	return 1;
+}
+
 static int instance_generate(void *context, unsigned char *out, size_t len, unsigned int strength,
                              int prediction_resistance, const unsigned char *additional,
                              size_t additional_len)
 {
 	struct instance *instance = context;
+	bool plain = len <= SHARE_MAX && !prediction_resistance && !additional_len;
 
 	atomic_fetch_add_explicit(&instance->drbg->requests, 1, memory_order_relaxed);
 	if (!may_generate(instance) || !reseed_if_due(instance))
 		return 0;
-	if (!EVP_RAND_generate(instance->inner, out, len, strength, prediction_resistance,
-	                       additional, additional_len)) {
+	if (plain ? !share(instance, out, len, strength)
+	          : !EVP_RAND_generate(instance->inner, out, len, strength, prediction_resistance,
+	                               additional, additional_len)) {
 		fail(instance->drbg, "generate");
 		return 0;
 	}
@@ -400,6 +436,7 @@ static int instance_reseed(void *context, int prediction_resistance, const unsig
 {
 	struct instance *instance = context;
 
+	drop_stash(instance);
 	return EVP_RAND_reseed(instance->inner, prediction_resistance, entropy, entropy_len,
 	                       additional, additional_len);
 }

@@ -27,8 +27,13 @@ enum err keygen_pair(struct crypto *crypto, const struct config *config,
 bool keygen_halves_agree(struct crypto *crypto, EVP_PKEY *pkey);
 /* Do the parts of a private key from outside belong together? ERROR_ATTRIBUTE_VALUE. */
 enum err keygen_check_private(struct crypto *crypto, EVP_PKEY *pkey) MUST_CHECK;
-/* Signs with one half and verifies with the other. Failure: the error state and ERROR_CRYPTO. */
-enum err keygen_pairwise_test(struct crypto *crypto, EVP_PKEY *pkey) MUST_CHECK;
+/* Is the public half what the private one makes? */
+bool keygen_public_follows(struct crypto *crypto, EVP_PKEY *pkey);
+/* The pairwise consistency test of a new pair: one half signs and the other verifies, or in their
+ * kind's way; outside FIPS mode a curve's point is computed anew. Failure: the error state and
+ * ERROR_CRYPTO. */
+enum err keygen_pairwise_test(struct crypto *crypto, const struct config *config,
+                              EVP_PKEY *pkey) MUST_CHECK;
 /* Appends the wrapped key. */
 enum err keygen_wrap(struct crypto *crypto, const struct mechanism *mechanism,
                      const struct wire_mechanism *parameter, struct object *wrapping_key,

@@ -422,8 +422,17 @@ static bool rings_have_work(struct loop *loop)
 	return false;
 }
 
-/* Looks for work without sleeping, as long as the budget lasts. Shared memory is looked at more
- * often: that takes no system call. */
+/* Looks, without a system call, whether the kernel has something: a completion, or work that it
+ * wants to do in this thread first. */
+static bool kernel_has_work(struct loop *loop)
+{
+	unsigned int flags = IO_URING_READ_ONCE(*loop->ring.sq.kflags);
+
+	return io_uring_cq_ready(&loop->ring) ||
+	       (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
+}
+
+/* Looks for work without sleeping, as long as the budget lasts. */
 static bool spin(struct loop *loop)
 {
 	uint64_t until = loop->last_reply_ns + loop_busy_poll_ns(loop);
@@ -431,7 +440,8 @@ static bool spin(struct loop *loop)
 	do {
 		if (loop->awake && rings_have_work(loop))
 			return true;
-		io_uring_get_events(&loop->ring);
+		if (!loop->taskrun_flag || kernel_has_work(loop))
+			io_uring_get_events(&loop->ring);
 		if (io_uring_cq_ready(&loop->ring))
 			return true;
 	} while (clock_monotonic_ns() < until);
@@ -441,12 +451,15 @@ static bool spin(struct loop *loop)
 
 static void wait_for_completions(struct loop *loop)
 {
-	/* An append to the audit log runs on this core: spinning would keep it from running. */
-	if (loop->spin && !loop->audit_in_flight && !loop->stopping) {
+	/* An append to the audit log runs on this core: spinning would keep it, and the replies
+	 * that wait for it, from running. */
+	if (loop->spin && !(loop->audit_in_flight && loop->held) && !loop->stopping) {
 		io_uring_submit(&loop->ring);
 		if (spin(loop))
 			return;
 	}
+	if (audit_is_pending(loop->agent->audit))
+		loop_write_audit(loop);
 	if (connection_rings_sleep(loop))
 		io_uring_submit_and_wait(&loop->ring, 1);
 	else
@@ -469,11 +482,13 @@ static void run_completions(struct loop *loop)
 static int open_ring(struct loop *loop)
 {
 	struct io_uring_params wishes = {.flags = IORING_SETUP_SINGLE_ISSUER |
-	                                          IORING_SETUP_DEFER_TASKRUN};
+	                                          IORING_SETUP_DEFER_TASKRUN |
+	                                          IORING_SETUP_TASKRUN_FLAG};
 	struct io_uring_params plain = {0};
 	int error;
 
 	error = io_uring_queue_init_params(RING_ENTRIES, &loop->ring, &wishes);
+	loop->taskrun_flag = !error;
 	if (error == -EINVAL) /* before Linux 6.1 */
 		error = io_uring_queue_init_params(RING_ENTRIES, &loop->ring, &plain);
 	if (error)
@@ -516,7 +531,7 @@ static void *run(void *argument)
 		wait_for_completions(loop);
 		run_completions(loop);
 		connection_rings_run(loop);
-		if (owes_audit(loop))
+		if (owes_audit(loop) || audit_is_due(loop->agent->audit, loop->last_reply_ns))
 			loop_write_audit(loop);
 	}
 	OPENSSL_thread_stop();

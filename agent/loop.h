@@ -35,6 +35,7 @@ struct loop {
 	pthread_barrier_t *ready; /* passed when all rings are made, or not */
 	struct io_uring ring;
 	bool ring_ready;
+	bool taskrun_flag; /* the kernel says in memory when it wants to run */
 
 	/* Provided receive buffers, in locked memory, and the ring that offers them. */
 	struct io_uring_buf_ring *buffer_ring;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,45 +94,76 @@ static void on_interrupt(int number)
 	interrupted = number;
 }
 
-static void catch_interrupts(struct sigaction before[INTERRUPTING_COUNT])
+/* How signals were taken before. */
+struct interrupts {
+	struct sigaction actions[INTERRUPTING_COUNT];
+	sigset_t mask;
+};
+
+/* They are blocked but while we wait, so that none comes between a look and the wait. */
+static void hold_interrupts(struct interrupts *before)
 {
-	/* Without SA_RESTART, so that the read ends. */
 	const struct sigaction action = {.sa_handler = on_interrupt};
+	sigset_t held;
 
 	interrupted = 0;
-	for (size_t i = 0; i < INTERRUPTING_COUNT; i++)
-		sigaction(interrupting[i], &action, &before[i]);
+	sigemptyset(&held);
+	for (size_t i = 0; i < INTERRUPTING_COUNT; i++) {
+		sigaddset(&held, interrupting[i]);
+		sigaction(interrupting[i], &action, &before->actions[i]);
+	}
+	sigprocmask(SIG_BLOCK, &held, &before->mask);
 }
 
 /* What came meanwhile comes now, to whom it would have come. */
-static void release_interrupts(const struct sigaction before[INTERRUPTING_COUNT])
+static void release_interrupts(const struct interrupts *before)
 {
 	for (size_t i = 0; i < INTERRUPTING_COUNT; i++)
-		sigaction(interrupting[i], &before[i], NULL);
+		sigaction(interrupting[i], &before->actions[i], NULL);
 	if (interrupted)
 		raise(interrupted);
+	sigprocmask(SIG_SETMASK, &before->mask, NULL);
 }
 
-/* One prompt on the terminal. Echo goes off first: what is typed at the sight of the prompt is
- * neither shown nor thrown away. */
-static bool prompt_once(int terminal, const char *prompt, struct admin_pin *pin)
+/* Waits for a whole line, as terminals give them. False when a signal came first. */
+static bool wait_for_line(int terminal, const struct interrupts *before)
 {
-	struct sigaction handlers[INTERRUPTING_COUNT];
-	struct termios before, quiet;
+	struct pollfd wanted = {.fd = terminal, .events = POLLIN};
+
+	return ppoll(&wanted, 1, NULL, &before->mask) == 1;
+}
+
+/* Echo goes off before the prompt comes: what is typed at the sight of it is neither shown nor
+ * thrown away. */
+static bool ask(int terminal, const char *prompt, struct admin_pin *pin)
+{
+	struct termios loud, quiet;
+	struct interrupts before;
 	bool done = false;
 
-	if (tcgetattr(terminal, &before))
+	if (tcgetattr(terminal, &loud))
 		return false;
-	quiet = before;
+	quiet = loud;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	catch_interrupts(handlers);
+	hold_interrupts(&before);
 	if (!tcsetattr(terminal, TCSAFLUSH, &quiet)) {
 		dprintf(terminal, "%s: ", prompt);
-		done = read_line(terminal, pin);
-		tcsetattr(terminal, TCSADRAIN, &before);
+		done = wait_for_line(terminal, &before) && read_line(terminal, pin);
+		tcsetattr(terminal, TCSADRAIN, &loud);
 		dprintf(terminal, "\n");
 	}
-	release_interrupts(handlers);
+	release_interrupts(&before);
+	return done;
+}
+
+/* Stopped and continued, it asks again. */
+static bool prompt_once(int terminal, const char *prompt, struct admin_pin *pin)
+{
+	bool done;
+
+	do
+		done = ask(terminal, prompt, pin);
+	while (!done && interrupted == SIGTSTP);
 	return done;
 }
 

@@ -340,12 +340,27 @@ static inline CK_ULONG api_count_label(CK_SESSION_HANDLE session, const char *la
 	return api_count(session, &template, 1);
 }
 
-/* The last record of this operation; its reply came after it. */
+/* Waits until every record stands in the log itself: a reply waits only until its record is safe.
+ */
+static inline void api_await_audit(void)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command),
+	         "for i in $(seq 500); do %s/craton-hsm-admin --socket %s --json status | "
+	         "jq -e '.audit.written == .audit.sequence' >/dev/null && exit 0; done; exit 1",
+	         api_build(), getenv("CRATON_HSM_SOCKET"));
+	ASSERT_EQ(system(command), 0);
+}
+
+/* The last record of this operation. */
 static inline bool api_recorded_as_approved(const char *operation)
 {
-	FILE *file = fopen(api_path("audit.jsonl"), "r");
 	char line[2048], found[2048] = "", wanted[64];
+	FILE *file;
 
+	api_await_audit();
+	file = fopen(api_path("audit.jsonl"), "r");
 	ASSERT_NOT_NULL(file);
 	snprintf(wanted, sizeof(wanted), "\"operation\":\"%s\"", operation);
 	while (fgets(line, sizeof(line), file)) {

@@ -21,7 +21,7 @@ TEST(life_cycle)
 	ASSERT_EQ(second, first + 1);
 	ASSERT_LT(audit_written(audit), first);
 	ASSERT_TRUE(audit_batch_take(audit, &fd, &batch, &sync));
-	ASSERT_FALSE(sync); /* "batch" is not "always" */
+	ASSERT_TRUE(sync);
 	ASSERT_FALSE(audit_batch_take(audit, &other_fd, &other, &sync)); /* one in flight */
 	ASSERT_EQ(append(audit, NULL), second + 1);
 	ASSERT_EQ(write(fd, batch.data, batch.len), (ssize_t)batch.len);
@@ -47,7 +47,6 @@ TEST(batch_says_when_to_sync)
 	int fd;
 
 	set_up();
-	config->audit.sync = CONFIG_SYNC_ALWAYS;
 	audit = open_log();
 	append(audit, NULL);
 	ASSERT_TRUE(audit_batch_take(audit, &fd, &batch, &sync));
@@ -65,6 +64,7 @@ TEST(sync_is_due_once)
 	struct audit *audit = start();
 	int fd = -1;
 
+	config->audit.sync = CONFIG_SYNC_BATCH;
 	append(audit, NULL);
 	write_batch(audit, SIZE_MAX);
 	ASSERT_TRUE(audit_sync_due(audit, &fd));

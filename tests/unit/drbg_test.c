@@ -70,6 +70,11 @@ TEST(secret_keys_come_from_it)
 	config_free(config);
 }
 
+static int by_octets(const void *one, const void *other)
+{
+	return memcmp(one, other, 16);
+}
+
 TEST(outputs_differ)
 {
 	uint8_t a[32], b[32];
@@ -80,6 +85,26 @@ TEST(outputs_differ)
 	ASSERT_NE(memcmp(a, b, sizeof(a)), 0);
 	ASSERT_EQ(statistics().requests, 2);
 	ASSERT_EQ(statistics().failures, 0);
+}
+
+/* Small requests share larger outputs: no octets come twice, whatever the sizes, over refills and
+ * reseeds. */
+TEST(shares_differ)
+{
+	static uint8_t shares[3000][16];
+	uint8_t waste[64];
+
+	base_open_crypto();
+	for (size_t i = 0; i < 3000; i++) {
+		ASSERT_EQ(crypto_random(base_crypto, shares[i], 16), ERROR_NONE);
+		ASSERT_EQ(crypto_random(base_crypto, waste, 1 + i % 64), ERROR_NONE);
+		if (i % 100 == 0)
+			drbg_reseed_all(base_crypto->drbg);
+	}
+	ASSERT_EQ(statistics().requests, 6000);
+	qsort(shares, 3000, 16, by_octets);
+	for (size_t i = 1; i < 3000; i++)
+		ASSERT_NE(memcmp(shares[i - 1], shares[i], 16), 0);
 }
 
 TEST(large_requests)
@@ -174,13 +199,13 @@ TEST(threads)
 
 TEST(reseeding_at_the_interval_is_counted)
 {
-	uint8_t octets[16];
+	uint8_t octets[65]; /* too many for a share of a larger output */
 	uint64_t before;
 
 	base_open_crypto();
 	ASSERT_EQ(crypto_random(base_crypto, octets, sizeof(octets)), ERROR_NONE);
 	before = statistics().reseeds;
-	for (int i = 0; i < 65536; i++)
+	for (int i = 0; i < 4096; i++)
 		ASSERT_EQ(crypto_random(base_crypto, octets, sizeof(octets)), ERROR_NONE);
 	ASSERT_EQ(statistics().reseeds, before + 1);
 }

@@ -179,6 +179,7 @@ bool connection_rings_sleep(struct loop *loop)
 
 		if (!wire_ring_sleep(&connection->ring->requests))
 			return false;
+		wire_ring_clean(&connection->ring->replies);
 		connection_ring_stop(connection);
 	}
 	return true;
@@ -240,7 +241,7 @@ bool connection_ring_reply(struct connection *connection, struct wire_bytes fram
 {
 	struct connection_ring *ring = connection->ring;
 
-	if (!ring || !wire_ring_put(&ring->replies, frame))
+	if (!ring || !wire_ring_put(&ring->replies, frame, (struct wire_bytes){NULL, 0}))
 		return false;
 	if (!wire_ring_must_wake(&ring->replies))
 		return true;

@@ -19,7 +19,7 @@
 
 #define KEEP_LEN         (64u * 1024u) /* of each buffer between two calls */
 #define FIRST_READ_LEN   512u          /* holds most replies whole */
-#define DIRECT_LEN       4096u         /* data from this length on is not copied into the frame */
+#define DIRECT_LEN       512u          /* data from this length on is not copied into the frame */
 #define DRAIN_LEN        4096u
 #define RING_REPLY_LEN   4u  /* its body */
 #define SPIN_MISSES_MAX  3u  /* in a row, before spinning pauses */
@@ -414,12 +414,13 @@ static bool ring_the_bell(struct connection *connection, int64_t deadline)
 }
 
 /* Into the ring if it fits. *lost: the bell could not be rung. */
-static bool ring_send(struct connection *connection, int64_t deadline, bool *lost)
+static bool ring_send(struct connection *connection, struct wire_bytes direct, int64_t deadline,
+                      bool *lost)
 {
 	struct wire_bytes frame = {connection->request.data, connection->request.len};
 
 	*lost = false;
-	if (!connection->ring.area || !wire_ring_put(&connection->ring.requests, frame))
+	if (!connection->ring.area || !wire_ring_put(&connection->ring.requests, frame, direct))
 		return false;
 	if (wire_ring_must_wake(&connection->ring.requests))
 		*lost = !ring_the_bell(connection, deadline);
@@ -492,10 +493,14 @@ static bool decode(struct connection *connection, const struct exchange_message 
 static enum exchange_result pass(struct connection *connection, uint16_t opcode,
                                  struct wire_bytes direct, int64_t deadline, CK_RV *status)
 {
+	enum exchange_result result;
 	bool lost;
 
-	if (!direct.len && ring_send(connection, deadline, &lost))
-		return lost ? EXCHANGE_LOST : ring_receive(connection, opcode, deadline, status);
+	if (ring_send(connection, direct, deadline, &lost)) {
+		result = lost ? EXCHANGE_LOST : ring_receive(connection, opcode, deadline, status);
+		wire_ring_clean(&connection->ring.requests);
+		return result;
+	}
 	if (!send_frame(connection, direct, deadline))
 		return EXCHANGE_LOST;
 	return receive_reply(connection, opcode, deadline, status);

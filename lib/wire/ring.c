@@ -11,12 +11,12 @@ _Static_assert((WIRE_RING_SIZE & (WIRE_RING_SIZE - 1)) == 0, "positions wrap");
 
 void wire_ring_requests(struct wire_ring *ring, struct wire_ring_area *area)
 {
-	*ring = (struct wire_ring){&area->requests, area->request_octets, 0};
+	*ring = (struct wire_ring){&area->requests, area->request_octets, 0, 0};
 }
 
 void wire_ring_replies(struct wire_ring *ring, struct wire_ring_area *area)
 {
-	*ring = (struct wire_ring){&area->replies, area->reply_octets, 0};
+	*ring = (struct wire_ring){&area->replies, area->reply_octets, 0, 0};
 }
 
 /* How many of `len` octets from `position` on lie before the end of the ring. */
@@ -27,20 +27,46 @@ static size_t before_end(uint32_t position, size_t len)
 	return len < left ? len : left;
 }
 
-bool wire_ring_put(struct wire_ring *ring, struct wire_bytes octets)
+static void copy_in(struct wire_ring *ring, struct wire_bytes octets)
 {
-	uint32_t consumed = atomic_load_explicit(&ring->line->consumed, memory_order_acquire);
-	uint32_t used = ring->position - consumed;
 	size_t first = before_end(ring->position, octets.len);
 
-	/* A consumer that claims more than was published gets nothing more by the ring. */
-	if (used > WIRE_RING_SIZE || octets.len > WIRE_RING_SIZE - used)
-		return false;
 	memcpy(ring->octets + ring->position % WIRE_RING_SIZE, octets.data, first);
 	memcpy(ring->octets, octets.data + first, octets.len - first);
 	ring->position += (uint32_t)octets.len;
+}
+
+bool wire_ring_put(struct wire_ring *ring, struct wire_bytes octets, struct wire_bytes more)
+{
+	uint32_t consumed = atomic_load_explicit(&ring->line->consumed, memory_order_acquire);
+	uint32_t used = ring->position - consumed;
+
+	/* A consumer that claims more than was published gets nothing more by the ring. */
+	if (used > WIRE_RING_SIZE || octets.len > WIRE_RING_SIZE - used ||
+	    more.len > WIRE_RING_SIZE - used - octets.len)
+		return false;
+	copy_in(ring, octets);
+	if (more.len)
+		copy_in(ring, more);
 	atomic_store(&ring->line->published, ring->position);
 	return true;
+}
+
+void wire_ring_clean(struct wire_ring *ring)
+{
+	uint32_t consumed = atomic_load_explicit(&ring->line->consumed, memory_order_acquire);
+	size_t len, first;
+
+	/* What is older has been overwritten, by what may not be taken yet. */
+	if (ring->position - ring->clean > WIRE_RING_SIZE)
+		ring->clean = ring->position - WIRE_RING_SIZE;
+	len = consumed - ring->clean;
+	if (len > ring->position - ring->clean) /* a consumer's nonsense, or nothing */
+		return;
+	first = before_end(ring->clean, len);
+	wire_wipe(ring->octets + ring->clean % WIRE_RING_SIZE, first);
+	wire_wipe(ring->octets, len - first);
+	ring->clean = consumed;
 }
 
 bool wire_ring_must_wake(struct wire_ring *ring)
@@ -57,13 +83,11 @@ size_t wire_ring_ready(const struct wire_ring *ring)
 
 void wire_ring_take(struct wire_ring *ring, uint8_t *into, size_t len)
 {
-	uint8_t *from = ring->octets + ring->position % WIRE_RING_SIZE;
+	const uint8_t *from = ring->octets + ring->position % WIRE_RING_SIZE;
 	size_t first = before_end(ring->position, len);
 
 	memcpy(into, from, first);
 	memcpy(into + first, ring->octets, len - first);
-	wire_wipe(from, first);
-	wire_wipe(ring->octets, len - first);
 	ring->position += (uint32_t)len;
 	atomic_store_explicit(&ring->line->consumed, ring->position, memory_order_release);
 }

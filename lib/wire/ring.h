@@ -43,20 +43,25 @@ struct wire_ring {
 	struct wire_ring_line *line;
 	uint8_t *octets;
 	uint32_t position;
+	uint32_t clean; /* the producer's: everything before it that was taken is wiped */
 };
 
 /* A fresh area is all zeros. */
 void wire_ring_requests(struct wire_ring *ring, struct wire_ring_area *area);
 void wire_ring_replies(struct wire_ring *ring, struct wire_ring_area *area);
 
-/* The producer's: publishes the octets; false when they do not fit now. */
-bool wire_ring_put(struct wire_ring *ring, struct wire_bytes octets);
+/* The producer's: publishes the octets and, in the same frame, more of them (or none); false when
+ * they do not fit now. */
+bool wire_ring_put(struct wire_ring *ring, struct wire_bytes octets, struct wire_bytes more);
+/* The producer's: wipes what it put and the other side has taken. It is the producer who does so,
+ * because it is about to write there again, and its core then has the memory already. */
+void wire_ring_clean(struct wire_ring *ring);
 /* The producer's, after a put: must the bell be rung? True once for each sleep. */
 bool wire_ring_must_wake(struct wire_ring *ring);
 
 /* The consumer's: octets that can be taken, or WIRE_RING_CORRUPT. */
 size_t wire_ring_ready(const struct wire_ring *ring);
-/* The consumer's: copies octets that are ready, wipes them in the ring, frees their place. */
+/* The consumer's: copies octets that are ready and frees their place. */
 void wire_ring_take(struct wire_ring *ring, uint8_t *into, size_t len);
 /* The consumer's: asks for the bell. False when octets have come meanwhile; then it is not asked
  * for. */

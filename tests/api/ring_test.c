@@ -54,7 +54,8 @@ static bool ask_by_ring(struct client *client, uint32_t id)
 	bool put;
 
 	ask_slots(&frames, id);
-	put = wire_ring_put(&client->ring.requests, (struct wire_bytes){frames.data, frames.len});
+	put = wire_ring_put(&client->ring.requests, (struct wire_bytes){frames.data, frames.len},
+	                    (struct wire_bytes){NULL, 0});
 	wire_buffer_free(&frames);
 	if (put && wire_ring_must_wake(&client->ring.requests))
 		ring_bell(client);
@@ -299,7 +300,8 @@ TEST_TIMEOUT(scribbled_while_it_is_read, 120)
 
 			ask_slots(&frames, i);
 			wire_ring_put(&client.ring.requests,
-			              (struct wire_bytes){frames.data, frames.len});
+			              (struct wire_bytes){frames.data, frames.len},
+			              (struct wire_bytes){NULL, 0});
 			wire_buffer_free(&frames);
 			wire_frame_store(octets, &bell);
 			if (send(client.fd, octets, sizeof(octets), MSG_NOSIGNAL | MSG_DONTWAIT) <

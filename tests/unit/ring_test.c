@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The shared rings: octets come out as they went in whatever the position, a full ring takes
- * nothing, what is taken is wiped, and a peer's nonsense is found. Sleeping and waking under all
- * interleavings is ring_model_test.c's.
+ * nothing, what was taken is wiped by who put it, and a peer's nonsense is found. Sleeping and
+ * waking under all interleavings is ring_model_test.c's.
  */
 #include "harness.h"
 #include "wire/ring.h"
@@ -38,7 +38,8 @@ TEST(through_every_position_near_the_ends)
 
 			open_both(&producer, &consumer, at);
 			fill(in, len, at);
-			ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){in, len}));
+			ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){in, len},
+			                          (struct wire_bytes){NULL, 0}));
 			ASSERT_EQ(wire_ring_ready(&consumer), len);
 			wire_ring_take(&consumer, out, len);
 			ASSERT_EQ(memcmp(in, out, len), 0);
@@ -55,12 +56,67 @@ TEST(full_takes_nothing)
 	struct wire_ring producer, consumer;
 
 	open_both(&producer, &consumer, 0);
-	ASSERT_FALSE(wire_ring_put(&producer, (struct wire_bytes){octets, WIRE_RING_SIZE + 1}));
-	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){octets, WIRE_RING_SIZE - 1}));
-	ASSERT_FALSE(wire_ring_put(&producer, (struct wire_bytes){octets, 2}));
+	ASSERT_FALSE(wire_ring_put(&producer, (struct wire_bytes){octets, WIRE_RING_SIZE + 1},
+	                           (struct wire_bytes){NULL, 0}));
+	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){octets, WIRE_RING_SIZE - 1},
+	                          (struct wire_bytes){NULL, 0}));
+	ASSERT_FALSE(wire_ring_put(&producer, (struct wire_bytes){octets, 2},
+	                           (struct wire_bytes){NULL, 0}));
 	ASSERT_EQ(wire_ring_ready(&consumer), WIRE_RING_SIZE - 1);
 	wire_ring_take(&consumer, octets, 1);
-	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){octets, 2}));
+	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){octets, 2},
+	                          (struct wire_bytes){NULL, 0}));
+}
+
+/* Nothing is left of what was taken, and nothing is missing of what was not. */
+TEST(cleaning_spares_what_is_not_taken)
+{
+	static uint8_t octets[WIRE_RING_SIZE], out[WIRE_RING_SIZE];
+	struct wire_ring producer, consumer;
+	uint32_t seed = 1;
+
+	open_both(&producer, &consumer, WIRE_RING_SIZE - 77);
+	for (uint32_t round = 0, put = 0, taken = 0; round < 20000; round++) {
+		size_t len = (seed = seed * 1103515245 + 12345) >> 16 & 2047;
+
+		for (size_t i = 0; i < len; i++)
+			octets[i] = (uint8_t)((put + i) % 251 + 1);
+		if (wire_ring_put(&producer, (struct wire_bytes){octets, len / 2},
+		                  (struct wire_bytes){octets + len / 2, len - len / 2}))
+			put += len;
+		len = wire_ring_ready(&consumer);
+		ASSERT_NE(len, WIRE_RING_CORRUPT);
+		len = len ? (seed >> 8) % (len + 1) : 0;
+		wire_ring_take(&consumer, out, len);
+		for (size_t i = 0; i < len; i++)
+			ASSERT_EQ(out[i], (taken + i) % 251 + 1);
+		taken += len;
+		if (seed & 0x4000)
+			wire_ring_clean(&producer);
+	}
+	wire_ring_take(&consumer, out, wire_ring_ready(&consumer));
+	wire_ring_clean(&producer);
+	for (size_t i = 0; i < WIRE_RING_SIZE; i++)
+		ASSERT_EQ(area.request_octets[i], 0);
+}
+
+TEST(cleaning_believes_no_consumer)
+{
+	static uint8_t octets[100];
+	struct wire_ring producer, consumer;
+
+	open_both(&producer, &consumer, 0);
+	memset(octets, 0xa5, sizeof(octets));
+	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){octets, 100},
+	                          (struct wire_bytes){NULL, 0}));
+	for (uint32_t claim = 101; claim; claim *= 3) {
+		atomic_store(&area.requests.consumed, claim);
+		wire_ring_clean(&producer);
+		if (claim > 0x50000000)
+			break;
+	}
+	for (size_t i = 0; i < 100; i++)
+		ASSERT_EQ(area.request_octets[i], 0xa5);
 }
 
 TEST(taken_octets_are_wiped)
@@ -70,8 +126,10 @@ TEST(taken_octets_are_wiped)
 
 	open_both(&producer, &consumer, WIRE_RING_SIZE - 5);
 	memset(octets, 0xa5, sizeof(octets));
-	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){octets, 1000}));
+	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){octets, 1000},
+	                          (struct wire_bytes){NULL, 0}));
 	wire_ring_take(&consumer, octets, 1000);
+	wire_ring_clean(&producer);
 	for (size_t i = 0; i < WIRE_RING_SIZE; i++)
 		ASSERT_EQ(area.request_octets[i], 0);
 }
@@ -96,9 +154,11 @@ TEST(nonsense_of_the_consumer)
 
 	open_both(&producer, &consumer, 100);
 	area.requests.consumed = 101;
-	ASSERT_FALSE(wire_ring_put(&producer, (struct wire_bytes){&octet, 1}));
+	ASSERT_FALSE(wire_ring_put(&producer, (struct wire_bytes){&octet, 1},
+	                           (struct wire_bytes){NULL, 0}));
 	area.requests.consumed = 100 - WIRE_RING_SIZE - 1;
-	ASSERT_FALSE(wire_ring_put(&producer, (struct wire_bytes){&octet, 1}));
+	ASSERT_FALSE(wire_ring_put(&producer, (struct wire_bytes){&octet, 1},
+	                           (struct wire_bytes){NULL, 0}));
 }
 
 TEST(one_bell_for_one_sleep)
@@ -110,7 +170,8 @@ TEST(one_bell_for_one_sleep)
 	open_both(&producer, &consumer, 0);
 	ASSERT_FALSE(wire_ring_must_wake(&producer));
 	ASSERT_TRUE(wire_ring_sleep(&consumer));
-	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){&octet, 1}));
+	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){&octet, 1},
+	                          (struct wire_bytes){NULL, 0}));
 	ASSERT_TRUE(wire_ring_must_wake(&producer));
 	ASSERT_FALSE(wire_ring_must_wake(&producer));
 	ASSERT_FALSE(wire_ring_sleep(&consumer));
@@ -135,7 +196,8 @@ static void *produce(void *argument)
 
 		memcpy(frame, &i, 4);
 		fill(frame + 4, len - 4, i);
-		while (!wire_ring_put(producer, (struct wire_bytes){frame, len}))
+		while (!wire_ring_put(producer, (struct wire_bytes){frame, len},
+		                      (struct wire_bytes){NULL, 0}))
 			sched_yield();
 	}
 	return NULL;

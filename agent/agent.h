@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "clock.h"
+#include "epoch.h"
 #include "post.h"
 #include "sandbox.h"
 #include "state.h"
@@ -43,6 +44,7 @@ struct agent {
 	struct retired_config *retired; /* of reload.c */
 	struct state state;
 	struct clock clock;
+	struct epoch epoch;
 	struct sandbox sandbox;
 	struct crypto *crypto;
 	struct post_report post;     /* of the start */

@@ -283,7 +283,8 @@ static enum err hello(struct connection *connection, struct call *call,
 	if (err)
 		return err;
 	reply->version = WIRE_VERSION;
-	reply->features = request.features & WIRE_FEATURES;
+	connection->features = request.features & WIRE_FEATURES;
+	reply->features = connection->features;
 	reply->ticket = (struct wire_bytes){connection->application->ticket, WIRE_TICKET_LEN};
 	reply->busy_poll_us = call->agent->config->agent.busy_poll_us;
 	return ERROR_NONE;

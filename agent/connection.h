@@ -26,6 +26,7 @@ struct connection {
 	gid_t gid;
 	pid_t pid;
 	struct application *application; /* NULL before hello */
+	uint64_t features;               /* WIRE_FEATURE_*, in force since hello */
 	bool primary;   /* began the application: closing it ends the application */
 	bool receiving; /* a receive is armed */
 	bool sending;

@@ -17,6 +17,8 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 
+#define DESCRIPTORS_MAX 2u /* the area, and the epoch */
+
 /* ---- the memory ---- */
 
 /* Sealed, so that a client cannot shrink it under our feet; locked, since PINs pass through it. */
@@ -68,22 +70,22 @@ static void ring_free(struct connection_ring *ring)
 
 /* A descriptor can only go with the octets it is sent with, and io_uring has no such send on all
  * kernels. The reply is short and the socket's queue empty, since the client waits for it. */
-static bool send_with(int socket_fd, struct wire_bytes frame, int fd)
+static bool send_with(int socket_fd, struct wire_bytes frame, const int *fds, size_t count)
 {
 	union {
 		struct cmsghdr header;
-		uint8_t octets[CMSG_SPACE(sizeof(int))];
+		uint8_t octets[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
 	} control = {0};
 	struct iovec part = {(void *)(uintptr_t)frame.data, frame.len};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 
-	if (fd >= 0) {
+	if (count) {
 		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
+		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
 		control.header.cmsg_level = SOL_SOCKET;
 		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+		control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
 	}
 	return sendmsg(socket_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)frame.len;
 }
@@ -94,7 +96,8 @@ static bool answer(struct connection *connection, const struct wire_frame_header
 	__attribute__((cleanup(wire_buffer_free))) struct wire_buffer frame = {0};
 	struct wire_frame_header header = *request;
 	struct wire_ring_reply reply = {.area_len = sizeof(struct wire_ring_area)};
-	size_t offset;
+	int fds[DESCRIPTORS_MAX];
+	size_t offset, count = 0;
 
 	wire_buffer_init(&frame, WIRE_CONTROL_LIMIT, NULL);
 	header.flags = WIRE_FRAME_REPLY;
@@ -103,8 +106,12 @@ static bool answer(struct connection *connection, const struct wire_frame_header
 	if (fd >= 0)
 		wire_encode_ring_reply(&frame, &reply);
 	wire_frame_finish(&frame, offset);
+	fds[0] = fd;
+	fds[1] = connection->loop->agent->epoch.fd;
+	if (fd >= 0)
+		count = (connection->features & WIRE_FEATURE_EPOCH) && fds[1] >= 0 ? 2 : 1;
 	return !frame.failed &&
-	       send_with(connection->fd, (struct wire_bytes){frame.data, frame.len}, fd);
+	       send_with(connection->fd, (struct wire_bytes){frame.data, frame.len}, fds, count);
 }
 
 bool connection_ring_open(struct connection *connection, const struct wire_frame_header *header)

@@ -290,6 +290,13 @@ static bool state_permits(const struct call *call)
 	       call->header.opcode == WIRE_OPCODE_admin_status;
 }
 
+/* What changes tokens, logins or PINs is slow; what is quick concerns the caller's own sessions and
+ * session objects, of which its library knows. */
+static bool may_change_inits(const struct call *call, const struct row *row)
+{
+	return call->on_worker && (row->class == AUDIT_AUTH || row->class == AUDIT_ADMIN);
+}
+
 void dispatch_run(struct call *call)
 {
 	const struct row *row = find_row(call->header.opcode);
@@ -315,6 +322,8 @@ void dispatch_run(struct call *call)
 	}
 	if (call->reply.failed)
 		dispatch_fail(call, err = ERROR_MEMORY);
+	if (may_change_inits(call, row))
+		epoch_raise(&call->agent->epoch);
 	duration_ns = clock_monotonic_ns() - begun_ns;
 	err = audit(call, row, err);
 	metrics_count((unsigned int)(row - rows), call->record.mechanism, err, duration_ns);

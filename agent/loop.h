@@ -77,6 +77,7 @@ struct loop {
 	/* From a change of a token to its metadata in the kernel's keyrings; loop 0 also renews. */
 	struct completion keyring_timer, keyring_renewal;
 	struct completion tick; /* of loop 0 */
+	char today[8];          /* when it came last */
 	struct __kernel_timespec tick_period;
 	struct __kernel_timespec keyring_delay, keyring_period;
 

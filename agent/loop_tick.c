@@ -4,6 +4,7 @@
  * set, and tells the supervisor that it is alive.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "audit.h"
 #include "log.h"
@@ -22,6 +23,7 @@ static void look_at_clock(struct loop *loop)
 
 	if (!clock_check(&loop->agent->clock, &step_ns))
 		return;
+	epoch_raise(&loop->agent->epoch);
 	snprintf(detail, sizeof(detail), "%+.3f s", (double)step_ns / 1e9);
 	log_warning("the clock was set: it jumped by %s; keys with dates follow it", detail);
 	record = audit_own_record("clock-step", ERROR_NONE, detail);
@@ -29,6 +31,18 @@ static void look_at_clock(struct loop *loop)
 	if (ticket)
 		loop->event_ticket = ticket;
 	loop_write_audit(loop);
+}
+
+/* Keys begin and end with a day. */
+static void look_at_date(struct loop *loop)
+{
+	char today[sizeof(loop->today)];
+
+	clock_today(&loop->agent->clock, today);
+	if (!memcmp(today, loop->today, sizeof(today)))
+		return;
+	memcpy(loop->today, today, sizeof(today));
+	epoch_raise(&loop->agent->epoch);
 }
 
 static void on_tick(struct loop *loop, struct completion *completion, int32_t result,
@@ -41,6 +55,7 @@ static void on_tick(struct loop *loop, struct completion *completion, int32_t re
 		return;
 	if (loop->agent->audit)
 		look_at_clock(loop);
+	look_at_date(loop);
 	if (notify_watchdog_ms())
 		notify_send("WATCHDOG=1");
 	loop_arm_tick(loop);

@@ -273,6 +273,7 @@ static void close_all(struct agent *agent)
 	crypto_close(agent->crypto);
 	reload_free(agent);
 	config_free(agent->config);
+	epoch_close(&agent->epoch);
 	kernel_close();
 }
 
@@ -293,6 +294,8 @@ static int run(struct agent *agent, char *error, size_t error_len)
 	agent->started_ns = clock_monotonic_ns();
 	state_init(&agent->state);
 	clock_init(&agent->clock);
+	epoch_open(&agent->epoch);
+	agent->state.epoch = &agent->epoch;
 	pthread_mutex_init(&agent->volume_lock, NULL);
 	kernel_open();
 	if (slots_open(wanted_backend(agent->config), error, error_len))

@@ -63,6 +63,7 @@ static void take_over(struct agent *agent, struct config *fresh, struct retired_
 	audit_configure(agent->audit, fresh);
 	for (uint32_t i = 0; i < agent->slot_count; i++)
 		token_configure(agent->slots[i].token, fresh);
+	epoch_raise(&agent->epoch);
 }
 
 void reload_configuration(struct agent *agent)

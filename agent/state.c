@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "epoch.h"
 #include "log.h"
 
 void state_init(struct state *state)
 {
 	memset(state->reason, 0, sizeof(state->reason));
 	atomic_store(&state->reason_taken, 0);
+	state->epoch = NULL;
 	atomic_store(&state->value, STATE_POST);
 }
 
@@ -45,6 +47,8 @@ void state_fail(struct state *state, const char *format, ...)
 	vsnprintf(state->reason, sizeof(state->reason), format, arguments);
 	va_end(arguments);
 	atomic_store_explicit(&state->value, STATE_ERROR, memory_order_release);
+	if (state->epoch)
+		epoch_raise(state->epoch);
 	log_error("error state: %s", state->reason);
 }
 

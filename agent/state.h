@@ -10,12 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct epoch;
+
 enum state_value { STATE_POST, STATE_OPERATIONAL, STATE_ERROR };
 
 struct state {
 	_Atomic int value;
 	_Atomic int reason_taken; /* the first to fail writes `reason`, then publishes ERROR */
 	char reason[160];
+	struct epoch *epoch; /* raised by ERROR; NULL: nobody looks */
 };
 
 void state_init(struct state *state);

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "deferred.h"
 #include "request.h"
 #include "wire/frame.h"
 
@@ -37,6 +38,7 @@ struct channel {
 	struct connection *first;          /* the one the application lives as long as */
 	struct connection *_Atomic all;    /* chained by next_of_all */
 	struct connection *idle, *unwired; /* chained by next_idle; unwired ones have no socket */
+	struct deferred *deferred;
 };
 
 struct channel *channel_get(struct channel *channel)
@@ -58,6 +60,7 @@ void channel_put(struct channel *channel)
 	}
 	pthread_mutex_destroy(&channel->lock);
 	wire_wipe(channel->ticket, sizeof(channel->ticket));
+	deferred_free(channel->deferred);
 	free(channel);
 }
 
@@ -107,6 +110,7 @@ void channel_abandon(struct channel *channel)
 		free(each);
 	}
 	wire_wipe(channel->ticket, sizeof(channel->ticket));
+	free(channel->deferred); /* whoever holds its locks */
 	free(channel);
 }
 
@@ -133,6 +137,7 @@ static struct connection *add(struct channel *channel)
 	if (!connection)
 		return NULL;
 	exchange_init(connection, channel);
+	connection->deferred = channel->deferred;
 	connection->busy = true;
 	pthread_mutex_lock(&channel->lock);
 	connection->next_of_all = atomic_load(&channel->all);
@@ -194,12 +199,6 @@ static void learn(struct channel *channel, const struct wire_hello_reply *reply)
 
 static CK_RV greet(struct connection *connection, int64_t deadline)
 {
-	static const struct exchange_message message = {
-		.opcode = WIRE_OPCODE_hello,
-		.encode = request_encode_hello,
-		.decode = request_decode_hello,
-		.reply_len = sizeof(struct wire_hello_reply),
-	};
 	struct channel *channel = connection->channel;
 	bool is_first = connection == channel->first;
 	struct wire_hello_request request = {.version = WIRE_VERSION, .features = WIRE_FEATURES};
@@ -208,7 +207,8 @@ static CK_RV greet(struct connection *connection, int64_t deadline)
 
 	if (!is_first)
 		request.ticket = (struct wire_bytes){channel->ticket, WIRE_TICKET_LEN};
-	if (exchange_run(connection, &message, &request, NULL, &reply, deadline, &status))
+	if (exchange_run(connection, &exchange_message_of_hello, &request, NULL, &reply, deadline,
+	                 &status))
 		return CKR_DEVICE_REMOVED;
 	if (status)
 		return status;
@@ -306,6 +306,9 @@ void channel_return(struct connection *connection)
 	if (!connection)
 		return;
 	channel = connection->channel;
+	if (connection->barrier)
+		deferred_changed(connection); /* what others have learnt meanwhile is void, too */
+	connection->barrier = false;
 	give_back(connection);
 	channel_put(channel);
 }
@@ -329,13 +332,9 @@ CK_RV channel_bad_reply(struct connection *connection)
 	return why_lost(connection->channel);
 }
 
-CK_RV channel_call(struct connection *connection, const struct exchange_message *message,
-                   const void *request, struct wire_bytes *last, void *reply)
+static CK_RV result_of(struct connection *connection, enum exchange_result result, CK_RV status)
 {
-	CK_RV status = CKR_OK;
-
-	switch (exchange_run(connection, message, request, last, reply, EXCHANGE_FOREVER,
-	                     &status)) {
+	switch (result) {
 	case EXCHANGE_OK:
 		return status;
 	case EXCHANGE_TOO_LARGE:
@@ -346,6 +345,25 @@ CK_RV channel_call(struct connection *connection, const struct exchange_message 
 		break;
 	}
 	return channel_bad_reply(connection);
+}
+
+CK_RV channel_call(struct connection *connection, const struct exchange_message *message,
+                   const void *request, struct wire_bytes *last, void *reply)
+{
+	CK_RV status = CKR_OK;
+	enum exchange_result result;
+
+	result = exchange_run(connection, message, request, last, reply, EXCHANGE_FOREVER, &status);
+	return result_of(connection, result, status);
+}
+
+CK_RV channel_call_body(struct connection *connection, uint16_t opcode, struct wire_bytes body)
+{
+	CK_RV status = CKR_OK;
+	enum exchange_result result;
+
+	result = exchange_run_body(connection, opcode, body, EXCHANGE_FOREVER, &status);
+	return result_of(connection, result, status);
 }
 
 static int set_address(struct channel *channel, const char *path)
@@ -392,6 +410,7 @@ CK_RV channel_open(struct channel **out, const char *socket_path, enum channel_g
 	pthread_mutex_init(&channel->lock, NULL);
 	atomic_init(&channel->references, 1);
 	channel->greeting = greeting;
+	channel->deferred = deferred_new();
 	rv = open_first(channel, socket_path);
 	if (!rv) {
 		*out = channel;

@@ -68,6 +68,8 @@ void channel_return_at(struct connection **connection);
  */
 CK_RV channel_call(struct connection *connection, const struct exchange_message *message,
                    const void *request, struct wire_bytes *last, void *reply);
+/* The same for a request that was encoded before, and whose reply has no fields. */
+CK_RV channel_call_body(struct connection *connection, uint16_t opcode, struct wire_bytes body);
 /* Waits this long, or until the channel is closed or the agent is gone, which the next call tells.
  */
 void channel_pause(struct connection *connection, int timeout_ms);

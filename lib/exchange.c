@@ -414,11 +414,9 @@ static bool ring_the_bell(struct connection *connection, int64_t deadline)
 }
 
 /* Into the ring if it fits. *lost: the bell could not be rung. */
-static bool ring_send(struct connection *connection, struct wire_bytes direct, int64_t deadline,
-                      bool *lost)
+static bool ring_send(struct connection *connection, struct wire_bytes frame,
+                      struct wire_bytes direct, int64_t deadline, bool *lost)
 {
-	struct wire_bytes frame = {connection->request.data, connection->request.len};
-
 	*lost = false;
 	if (!connection->ring.area || !wire_ring_put(&connection->ring.requests, frame, direct))
 		return false;
@@ -433,43 +431,57 @@ static void store_u32(uint8_t *octets, size_t value)
 		octets[i] = (uint8_t)(value >> (8 * i));
 }
 
-/* Counts `len` octets, which follow the buffer on the socket, into the frame and into its last
- * field, which was encoded empty. */
-static void announce_direct(struct wire_buffer *frame, size_t len)
+/* Counts `len` octets, which follow the buffer on their way, into the frame that begins at `offset`
+ * and into its last field, which was encoded empty. */
+static void announce_direct(struct wire_buffer *frames, size_t offset, size_t len)
 {
-	store_u32(frame->data, frame->len - WIRE_FRAME_HEADER_LEN + len);
-	store_u32(frame->data + frame->len - sizeof(uint32_t), len);
+	store_u32(frames->data + offset, frames->len - offset - WIRE_FRAME_HEADER_LEN + len);
+	store_u32(frames->data + frames->len - sizeof(uint32_t), len);
 }
 
+static size_t begin_frame(struct connection *connection, uint16_t opcode)
+{
+	struct wire_frame_header header = {
+		.request_id = ++connection->request_id,
+		.opcode = opcode,
+	};
+
+	return wire_frame_begin(&connection->request, &header);
+}
+
+static void put_body(struct connection *connection, uint16_t opcode, struct wire_bytes body)
+{
+	size_t offset = begin_frame(connection, opcode);
+
+	wire_put_raw(&connection->request, body.data, body.len);
+	wire_frame_finish(&connection->request, offset);
+}
+
+/* Appends the frame of a request. */
 static enum exchange_result encode(struct connection *connection,
                                    const struct exchange_message *message, const void *request,
                                    size_t direct_len)
 {
-	struct wire_frame_header header = {
-		.request_id = ++connection->request_id,
-		.opcode = message->opcode,
-	};
-	struct wire_buffer *frame = &connection->request;
-	size_t offset;
+	struct wire_buffer *frames = &connection->request;
+	size_t offset = begin_frame(connection, message->opcode);
 
-	wire_buffer_reset(frame, KEEP_LEN);
-	wire_buffer_reset(&connection->reply, KEEP_LEN);
-	offset = wire_frame_begin(frame, &header);
-	message->encode(frame, request);
-	if (frame->failed || !wire_buffer_extend(&connection->reply, FIRST_READ_LEN))
+	message->encode(frames, request);
+	if (frames->failed)
 		return EXCHANGE_NO_MEMORY;
-	if (frame->len - WIRE_FRAME_HEADER_LEN + direct_len > wire_frame_limit(message->opcode))
+	if (frames->len - offset - WIRE_FRAME_HEADER_LEN + direct_len >
+	    wire_frame_limit(message->opcode))
 		return EXCHANGE_TOO_LARGE;
-	wire_frame_finish(frame, offset);
+	wire_frame_finish(frames, offset);
 	if (direct_len)
-		announce_direct(frame, direct_len);
+		announce_direct(frames, offset, direct_len);
 	return EXCHANGE_OK;
 }
 
-static bool send_frame(struct connection *connection, struct wire_bytes direct, int64_t deadline)
+static bool send_frame(struct connection *connection, struct wire_bytes frame,
+                       struct wire_bytes direct, int64_t deadline)
 {
 	struct iovec parts[] = {
-		{connection->request.data, connection->request.len},
+		{(void *)(uintptr_t)frame.data, frame.len},
 		{(void *)(uintptr_t)direct.data, direct.len},
 	};
 
@@ -489,21 +501,136 @@ static bool decode(struct connection *connection, const struct exchange_message 
 	return (status != CKR_OK && !body.len) || message->decode(body, reply);
 }
 
-/* The request out and the reply in, by whichever way. */
-static enum exchange_result pass(struct connection *connection, uint16_t opcode,
-                                 struct wire_bytes direct, int64_t deadline, CK_RV *status)
+/* Room for the first octets of a reply. */
+static bool expect_reply(struct connection *connection)
+{
+	wire_buffer_reset(&connection->reply, KEEP_LEN);
+	return wire_buffer_extend(&connection->reply, FIRST_READ_LEN) != NULL;
+}
+
+/* One frame out and its reply in, by whichever way. */
+static enum exchange_result pass(struct connection *connection, struct wire_bytes frame,
+                                 uint16_t opcode, struct wire_bytes direct, int64_t deadline,
+                                 CK_RV *status)
 {
 	enum exchange_result result;
 	bool lost;
 
-	if (ring_send(connection, direct, deadline, &lost)) {
+	if (ring_send(connection, frame, direct, deadline, &lost)) {
 		result = lost ? EXCHANGE_LOST : ring_receive(connection, opcode, deadline, status);
 		wire_ring_clean(&connection->ring.requests);
 		return result;
 	}
-	if (!send_frame(connection, direct, deadline))
+	if (!send_frame(connection, frame, direct, deadline))
 		return EXCHANGE_LOST;
 	return receive_reply(connection, opcode, deadline, status);
+}
+
+enum exchange_result exchange_run_body(struct connection *connection, uint16_t opcode,
+                                       struct wire_bytes body, int64_t deadline, CK_RV *status)
+{
+	wire_buffer_reset(&connection->request, KEEP_LEN);
+	put_body(connection, opcode, body);
+	if (connection->request.failed || !expect_reply(connection))
+		return EXCHANGE_NO_MEMORY;
+	return pass(connection,
+	            (struct wire_bytes){connection->request.data, connection->request.len}, opcode,
+	            (struct wire_bytes){NULL, 0}, deadline, status);
+}
+
+void exchange_put_ahead(struct connection *connection, uint16_t opcode, struct wire_bytes body)
+{
+	struct exchange_ahead *ahead = &connection->ahead;
+
+	ahead->opcode = opcode;
+	ahead->len = body.len;
+	memcpy(ahead->body, body.data, body.len);
+}
+
+/* What is ahead goes first, and is waited for. */
+static enum exchange_result run_ahead(struct connection *connection, int64_t deadline,
+                                      CK_RV *status)
+{
+	struct exchange_ahead *ahead = &connection->ahead;
+	uint16_t opcode = ahead->opcode;
+
+	ahead->opcode = 0;
+	return exchange_run_body(connection, opcode, (struct wire_bytes){ahead->body, ahead->len},
+	                         deadline, status);
+}
+
+/* Both replies of two frames that went into the ring together. The second is read even if the first
+ * is a failure, which then stands for both. */
+static enum exchange_result receive_both(struct connection *connection, uint16_t first,
+                                         uint16_t second, int64_t deadline, CK_RV *status)
+{
+	enum exchange_result result;
+	CK_RV first_status;
+
+	connection->request_id--;
+	result = ring_receive(connection, first, deadline, &first_status);
+	connection->request_id++;
+	if (!result && !expect_reply(connection))
+		result = EXCHANGE_LOST;
+	if (!result)
+		result = ring_receive(connection, second, deadline, status);
+	wire_ring_clean(&connection->ring.requests);
+	if (!result && first_status) {
+		wire_buffer_truncate(&connection->reply, WIRE_FRAME_HEADER_LEN);
+		*status = first_status;
+	}
+	return result;
+}
+
+/* What is ahead and the request behind it, by one look of the agent into the ring. False when they
+ * do not fit; nothing was sent then. */
+static bool run_both(struct connection *connection, const struct exchange_message *message,
+                     const void *request, struct wire_bytes direct, int64_t deadline, CK_RV *status,
+                     enum exchange_result *result)
+{
+	struct exchange_ahead *ahead = &connection->ahead;
+	uint32_t request_id = connection->request_id;
+	struct wire_bytes frames;
+	bool lost;
+
+	wire_buffer_reset(&connection->request, KEEP_LEN);
+	put_body(connection, ahead->opcode, (struct wire_bytes){ahead->body, ahead->len});
+	if (!encode(connection, message, request, direct.len) && expect_reply(connection)) {
+		frames = (struct wire_bytes){connection->request.data, connection->request.len};
+		if (ring_send(connection, frames, direct, deadline, &lost)) {
+			*result = lost ? EXCHANGE_LOST
+			               : receive_both(connection, ahead->opcode, message->opcode,
+			                              deadline, status);
+			ahead->opcode = 0;
+			return true;
+		}
+	}
+	connection->request_id = request_id;
+	return false;
+}
+
+static enum exchange_result run(struct connection *connection,
+                                const struct exchange_message *message, const void *request,
+                                struct wire_bytes direct, int64_t deadline, CK_RV *status)
+{
+	enum exchange_result result;
+
+	if (connection->ahead.opcode) {
+		if (run_both(connection, message, request, direct, deadline, status, &result))
+			return result;
+		result = run_ahead(connection, deadline, status);
+		if (result || *status)
+			return result;
+	}
+	wire_buffer_reset(&connection->request, KEEP_LEN);
+	result = encode(connection, message, request, direct.len);
+	if (!result && !expect_reply(connection))
+		result = EXCHANGE_NO_MEMORY;
+	if (result)
+		return result;
+	return pass(connection,
+	            (struct wire_bytes){connection->request.data, connection->request.len},
+	            message->opcode, direct, deadline, status);
 }
 
 enum exchange_result exchange_run(struct connection *connection,
@@ -512,18 +639,20 @@ enum exchange_result exchange_run(struct connection *connection,
                                   CK_RV *status)
 {
 	struct wire_bytes direct = {NULL, 0};
+	bool had_ahead = connection->ahead.opcode != 0;
 	enum exchange_result result;
 
 	if (last && last->len >= DIRECT_LEN) {
 		direct = *last;
 		last->len = 0;
 	}
-	result = encode(connection, message, request, direct.len);
+	result = run(connection, message, request, direct, deadline, status);
+	/* Another thread was using the session, so that a worker took the Init and the operation
+	 * overtook it: now it is done. */
+	if (!result && had_ahead && *status == CKR_OPERATION_NOT_INITIALIZED)
+		result = run(connection, message, request, direct, deadline, status);
 	if (direct.len)
 		*last = direct;
-	if (result)
-		return result;
-	result = pass(connection, message->opcode, direct, deadline, status);
 	if (result)
 		return result;
 	return decode(connection, message, *status, reply) ? EXCHANGE_OK : EXCHANGE_LOST;
@@ -548,22 +677,24 @@ bool exchange_open_ring(struct connection *connection, int64_t deadline)
 	struct wire_frame_header header = {0};
 	struct wire_ring_reply reply = {0};
 	bool good;
-	int fd = -1;
+	int fds[EXCHANGE_RING_FDS] = {-1, -1};
 
 	if (!send_ring_request(connection, ++connection->request_id, deadline) ||
-	    !exchange_ring_receive(connection->fd, octets, WIRE_FRAME_HEADER_LEN, &fd,
+	    !exchange_ring_receive(connection->fd, octets, WIRE_FRAME_HEADER_LEN, fds,
 	                           milliseconds_until(deadline)))
 		return false;
 	wire_frame_parse(&header, octets);
 	good = header.opcode == WIRE_OPCODE_ring && header.request_id == connection->request_id &&
 	       header.flags == WIRE_FRAME_REPLY && header.body_len <= RING_REPLY_LEN &&
 	       exchange_ring_receive(connection->fd, octets + WIRE_FRAME_HEADER_LEN,
-	                             header.body_len, &fd, milliseconds_until(deadline));
-	if (good && !header.status && fd >= 0 &&
+	                             header.body_len, fds, milliseconds_until(deadline));
+	if (good && !header.status && fds[0] >= 0 &&
 	    wire_decode_ring_reply(
 		    (struct wire_bytes){octets + WIRE_FRAME_HEADER_LEN, header.body_len}, &reply))
-		exchange_ring_map(&connection->ring, fd, reply.area_len);
-	if (fd >= 0)
-		close(fd);
+		exchange_ring_map(&connection->ring, fds, reply.area_len);
+	for (int i = 0; i < EXCHANGE_RING_FDS; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
 	return good;
 }

@@ -28,6 +28,15 @@ enum exchange_scratch {
 	SCRATCH_COUNT,
 };
 
+#define EXCHANGE_AHEAD_MAX 192u
+
+/* A request without data that goes in front of the next one (deferred.h). */
+struct exchange_ahead {
+	uint16_t opcode; /* 0: none */
+	size_t len;
+	uint8_t body[EXCHANGE_AHEAD_MAX];
+};
+
 struct connection {
 	int fd; /* -1: not connected */
 	bool busy;
@@ -35,6 +44,9 @@ struct connection {
 	uint32_t spin_us, spin_misses, spin_pause;
 	struct wire_buffer request, reply, scratch[SCRATCH_COUNT];
 	struct exchange_ring ring;
+	struct exchange_ahead ahead;
+	struct deferred *deferred; /* the channel's; NULL: there is none */
+	bool barrier;              /* this call may change what Inits answer */
 	struct channel *channel;
 	struct connection *next_of_all, *next_idle;
 };
@@ -73,6 +85,13 @@ int exchange_establish(struct connection *connection, const struct sockaddr_un *
 bool exchange_open_ring(struct connection *connection, int64_t deadline);
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t exchange_clock(void);
+
+/* This request goes in front of the next; at most EXCHANGE_AHEAD_MAX octets. If it fails, its
+ * status is that of both. */
+void exchange_put_ahead(struct connection *connection, uint16_t opcode, struct wire_bytes body);
+/* Sends a request that was encoded before, and whose reply has no fields. */
+enum exchange_result exchange_run_body(struct connection *connection, uint16_t opcode,
+                                       struct wire_bytes body, int64_t deadline, CK_RV *status);
 
 /*
  * Sends the request and waits for its reply. `*status` gets the reply's CKR_*; `reply` is filled in

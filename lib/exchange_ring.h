@@ -9,21 +9,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "wire/epoch.h"
 #include "wire/ring.h"
+
+#define EXCHANGE_RING_FDS 2 /* the area, and the agent's epoch */
 
 struct exchange_ring {
 	struct wire_ring_area *area; /* NULL: none */
 	struct wire_ring requests, replies;
+	const struct wire_epoch *epoch; /* NULL: the agent shows none */
 };
 
-/* Maps the area of a descriptor that came from the agent. False when it is not what it should be.
- */
-bool exchange_ring_map(struct exchange_ring *ring, int fd, uint32_t area_len);
+/* Maps the area and, if it came, the epoch of descriptors from the agent. False when they are not
+ * what they should be. */
+bool exchange_ring_map(struct exchange_ring *ring, const int fds[EXCHANGE_RING_FDS],
+                       uint32_t area_len);
 /* Also in a forked child, where the memory is not mapped any more. */
 void exchange_ring_unmap(struct exchange_ring *ring, bool forked);
 
-/* Receives exactly one frame header and the descriptor that came with it, or -1 in *fd. False at
- * the end of the stream. Waits for at most `timeout_ms`. */
-bool exchange_ring_receive(int socket_fd, uint8_t *octets, size_t len, int *fd, int timeout_ms);
+/* Receives exactly this many octets and the descriptors that came with them; those that did not
+ * come stay -1. False at the end of the stream. Waits for at most `timeout_ms`. */
+bool exchange_ring_receive(int socket_fd, uint8_t *octets, size_t len, int fds[EXCHANGE_RING_FDS],
+                           int timeout_ms);
 
 #endif

@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "deferred.h"
 #include "request.h"
 #include "wire/integrity.h"
 
@@ -218,6 +219,18 @@ static struct channel *get_channel(CK_RV *rv)
 }
 
 struct connection *instance_borrow(CK_RV *rv)
+{
+	struct connection *connection = instance_borrow_plain(rv);
+
+	if (!connection)
+		return NULL;
+	connection->barrier = true;
+	deferred_changed(connection);
+	deferred_flush(connection);
+	return connection;
+}
+
+struct connection *instance_borrow_plain(CK_RV *rv)
 {
 	struct channel *channel = get_channel(rv);
 	struct connection *connection;

@@ -36,6 +36,9 @@ CK_RV instance_check_agent(void);
 /* instance_check, then a connection for this call; NULL with *rv when there is none. Release it
  * with connection_auto. */
 struct connection *instance_borrow(CK_RV *rv);
+/* The same for a call that neither changes nor asks what an Init depends on, so that Inits which
+ * are kept (deferred.h) can go on waiting. */
+struct connection *instance_borrow_plain(CK_RV *rv);
 /* After CKR_DEVICE_REMOVED: true when there is a living channel again and the call is to be
  * repeated. */
 bool instance_revive(void);

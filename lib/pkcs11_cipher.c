@@ -5,13 +5,13 @@
  */
 #include "stream.h"
 
-STREAM_INIT(C_EncryptInit, encrypt_init, CKF_ENCRYPT)
-STREAM_THROUGH(C_Encrypt, encrypt, CKR_DATA_LEN_RANGE)
+STREAM_INIT_KEPT(C_EncryptInit, encrypt_init, CKF_ENCRYPT, DEFERRED_ENCRYPT)
+STREAM_ONCE(C_Encrypt, encrypt, CKR_DATA_LEN_RANGE, DEFERRED_ENCRYPT)
 STREAM_THROUGH(C_EncryptUpdate, encrypt_update, CKR_DATA_LEN_RANGE)
 STREAM_FINAL(C_EncryptFinal, encrypt_final)
 
-STREAM_INIT(C_DecryptInit, decrypt_init, CKF_DECRYPT)
-STREAM_THROUGH(C_Decrypt, decrypt, CKR_ENCRYPTED_DATA_LEN_RANGE)
+STREAM_INIT_KEPT(C_DecryptInit, decrypt_init, CKF_DECRYPT, DEFERRED_DECRYPT)
+STREAM_ONCE(C_Decrypt, decrypt, CKR_ENCRYPTED_DATA_LEN_RANGE, DEFERRED_DECRYPT)
 STREAM_THROUGH(C_DecryptUpdate, decrypt_update, CKR_ENCRYPTED_DATA_LEN_RANGE)
 STREAM_FINAL(C_DecryptFinal, decrypt_final)
 

@@ -9,7 +9,7 @@ EXPORT CK_RV C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
 {
 	struct wire_digest_init_request request = {.session = session};
 	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
+	connection_auto connection = mechanism ? instance_borrow_plain(&rv) : instance_borrow(&rv);
 
 	if (!connection)
 		return rv;
@@ -17,10 +17,12 @@ EXPORT CK_RV C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
 		return stream_cancel(connection, session, CKF_DIGEST);
 	rv = host_parameter_encode(mechanism, &connection->scratch[SCRATCH_MECHANISM],
 	                           &request.mechanism);
-	return rv ? rv : request_digest_init(connection, &request, NULL);
+	return rv ? rv
+	          : deferred_init(connection, DEFERRED_DIGEST, &exchange_message_of_digest_init,
+	                          &request, session);
 }
 
-STREAM_THROUGH(C_Digest, digest, CKR_ARGUMENTS_BAD)
+STREAM_ONCE(C_Digest, digest, CKR_ARGUMENTS_BAD, DEFERRED_DIGEST)
 STREAM_FEED(C_DigestUpdate, digest_update, CKR_ARGUMENTS_BAD)
 
 EXPORT CK_RV C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)

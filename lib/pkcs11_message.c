@@ -125,10 +125,10 @@ STREAM_INIT(C_MessageEncryptInit, message_encrypt_init, CKF_MESSAGE_ENCRYPT)
 STREAM_INIT(C_MessageDecryptInit, message_decrypt_init, CKF_MESSAGE_DECRYPT)
 STREAM_INIT(C_MessageSignInit, message_sign_init, CKF_MESSAGE_SIGN)
 STREAM_INIT(C_MessageVerifyInit, message_verify_init, CKF_MESSAGE_VERIFY)
-STREAM_SESSION(C_MessageEncryptFinal, message_encrypt_final)
-STREAM_SESSION(C_MessageDecryptFinal, message_decrypt_final)
-STREAM_SESSION(C_MessageSignFinal, message_sign_final)
-STREAM_SESSION(C_MessageVerifyFinal, message_verify_final)
+STREAM_SESSION(C_MessageEncryptFinal, message_encrypt_final, instance_borrow)
+STREAM_SESSION(C_MessageDecryptFinal, message_decrypt_final, instance_borrow)
+STREAM_SESSION(C_MessageSignFinal, message_sign_final, instance_borrow)
+STREAM_SESSION(C_MessageVerifyFinal, message_verify_final, instance_borrow)
 
 /* ---- encryption ---- */
 

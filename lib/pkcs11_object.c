@@ -67,7 +67,7 @@ EXPORT CK_RV C_GetObjectSize(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
 	struct wire_get_object_size_request request = {.session = session, .object = object};
 	struct wire_get_object_size_reply reply;
 	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
+	connection_auto connection = instance_borrow_plain(&rv);
 
 	if (!connection)
 		return rv;
@@ -110,7 +110,7 @@ EXPORT CK_RV C_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE obj
 {
 	CK_ULONG part, done = 0;
 	CK_RV rv, first = CKR_OK;
-	connection_auto connection = instance_borrow(&rv);
+	connection_auto connection = instance_borrow_plain(&rv);
 
 	if (!connection)
 		return rv;
@@ -144,7 +144,7 @@ EXPORT CK_RV C_FindObjectsInit(CK_SESSION_HANDLE session, CK_ATTRIBUTE *attribut
 {
 	struct wire_find_objects_init_request request = {.session = session};
 	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
+	connection_auto connection = instance_borrow_plain(&rv);
 
 	if (!connection)
 		return rv;
@@ -178,7 +178,7 @@ EXPORT CK_RV C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects,
 {
 	CK_ULONG part, got, done = 0;
 	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
+	connection_auto connection = instance_borrow_plain(&rv);
 
 	if (!connection)
 		return rv;
@@ -195,4 +195,4 @@ EXPORT CK_RV C_FindObjects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects,
 	return CKR_OK;
 }
 
-STREAM_SESSION(C_FindObjectsFinal, find_objects_final)
+STREAM_SESSION(C_FindObjectsFinal, find_objects_final, instance_borrow_plain)

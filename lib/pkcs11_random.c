@@ -10,7 +10,7 @@ EXPORT CK_RV C_SeedRandom(CK_SESSION_HANDLE session, CK_BYTE *seed, CK_ULONG see
 {
 	struct wire_seed_random_request request = {.session = session, .seed = {seed, seed_len}};
 	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
+	connection_auto connection = instance_borrow_plain(&rv);
 
 	if (!connection)
 		return rv;
@@ -26,7 +26,7 @@ EXPORT CK_RV C_GenerateRandom(CK_SESSION_HANDLE session, CK_BYTE *random, CK_ULO
 	};
 	struct wire_generate_random_reply reply;
 	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
+	connection_auto connection = instance_borrow_plain(&rv);
 
 	if (!connection)
 		return rv;

@@ -37,7 +37,7 @@ EXPORT CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, C
 	return rv;
 }
 
-STREAM_SESSION(C_CloseSession, close_session)
+STREAM_SESSION(C_CloseSession, close_session, instance_borrow)
 
 EXPORT CK_RV C_CloseAllSessions(CK_SLOT_ID slot)
 {
@@ -53,7 +53,7 @@ EXPORT CK_RV C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO *info)
 	struct wire_get_session_info_request request = {.session = session};
 	struct wire_get_session_info_reply reply;
 	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
+	connection_auto connection = instance_borrow_plain(&rv);
 
 	if (!connection)
 		return rv;
@@ -126,7 +126,7 @@ EXPORT CK_RV C_GetSessionValidationFlags(CK_SESSION_HANDLE session, CK_ULONG typ
 	return rv;
 }
 
-STREAM_SESSION(C_Logout, logout)
+STREAM_SESSION(C_Logout, logout, instance_borrow)
 
 EXPORT CK_RV C_InitPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR *pin, CK_ULONG pin_len)
 {

@@ -6,12 +6,12 @@
 #include "stream.h"
 #include "wire/cryptoki_3.h"
 
-STREAM_INIT(C_SignInit, sign_init, CKF_SIGN)
-STREAM_THROUGH(C_Sign, sign, CKR_DATA_LEN_RANGE)
+STREAM_INIT_KEPT(C_SignInit, sign_init, CKF_SIGN, DEFERRED_SIGN)
+STREAM_ONCE(C_Sign, sign, CKR_DATA_LEN_RANGE, DEFERRED_SIGN)
 STREAM_FEED(C_SignUpdate, sign_update, CKR_DATA_LEN_RANGE)
 STREAM_FINAL(C_SignFinal, sign_final)
 
-STREAM_INIT(C_VerifyInit, verify_init, CKF_VERIFY)
+STREAM_INIT_KEPT(C_VerifyInit, verify_init, CKF_VERIFY, DEFERRED_VERIFY)
 STREAM_FEED(C_VerifyUpdate, verify_update, CKR_DATA_LEN_RANGE)
 
 EXPORT CK_RV C_Verify(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len,
@@ -23,14 +23,21 @@ EXPORT CK_RV C_Verify(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_le
 		.signature = {signature, signature_len},
 	};
 	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
+	connection_auto connection = instance_borrow_plain(&rv);
 
 	if (!connection)
 		return rv;
 	rv = stream_check_data(data, data_len, CKR_DATA_LEN_RANGE);
 	if (!rv)
 		rv = stream_check_signature(signature, signature_len);
-	return rv ? rv : request_verify(connection, &request, NULL);
+	if (!rv)
+		rv = deferred_prepare(connection, DEFERRED_VERIFY, session);
+	if (rv)
+		return rv;
+	rv = request_verify(connection, &request, NULL);
+	if (!rv || rv == CKR_SIGNATURE_INVALID)
+		deferred_ended(connection, DEFERRED_VERIFY, session);
+	return rv;
 }
 
 EXPORT CK_RV C_VerifyFinal(CK_SESSION_HANDLE session, CK_BYTE *signature, CK_ULONG signature_len)
@@ -73,7 +80,7 @@ EXPORT CK_RV C_VerifySignatureInit(CK_SESSION_HANDLE session, CK_MECHANISM *mech
 STREAM_FEED(C_VerifySignature, verify_signature, CKR_DATA_LEN_RANGE)
 STREAM_FEED(C_VerifySignatureUpdate, verify_signature_update, CKR_DATA_LEN_RANGE)
 
-STREAM_SESSION(C_VerifySignatureFinal, verify_signature_final)
+STREAM_SESSION(C_VerifySignatureFinal, verify_signature_final, instance_borrow)
 
 STREAM_INIT(C_SignRecoverInit, sign_recover_init, CKF_SIGN_RECOVER)
 STREAM_THROUGH(C_SignRecover, sign_recover, CKR_DATA_LEN_RANGE)

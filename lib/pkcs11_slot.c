@@ -52,7 +52,7 @@ static CK_RV get_slot_list(CK_BBOOL present, CK_SLOT_ID *slots, CK_ULONG *count)
 	struct wire_get_slot_list_request request = {.token_present = present != CK_FALSE};
 	struct wire_get_slot_list_reply reply;
 	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
+	connection_auto connection = instance_borrow_plain(&rv);
 
 	if (!connection)
 		return rv;
@@ -76,7 +76,7 @@ static CK_RV get_slot_info(CK_SLOT_ID slot, CK_SLOT_INFO *info)
 	struct wire_get_slot_info_request request = {.slot_id = slot};
 	struct wire_get_slot_info_reply reply;
 	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
+	connection_auto connection = instance_borrow_plain(&rv);
 
 	if (!connection)
 		return rv;
@@ -131,7 +131,7 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 	struct wire_get_token_info_request request = {.slot_id = slot};
 	struct wire_get_token_info_reply reply;
 	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
+	connection_auto connection = instance_borrow_plain(&rv);
 
 	if (!connection)
 		return rv;
@@ -157,7 +157,7 @@ EXPORT CK_RV C_GetMechanismList(CK_SLOT_ID slot, CK_MECHANISM_TYPE *mechanisms, 
 	struct wire_get_mechanism_list_request request = {.slot_id = slot};
 	struct wire_get_mechanism_list_reply reply;
 	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
+	connection_auto connection = instance_borrow_plain(&rv);
 
 	if (!connection)
 		return rv;
@@ -172,7 +172,7 @@ EXPORT CK_RV C_GetMechanismInfo(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECH
 	struct wire_get_mechanism_info_request request = {.slot_id = slot, .mechanism = type};
 	struct wire_get_mechanism_info_reply reply;
 	CK_RV rv;
-	connection_auto connection = instance_borrow(&rv);
+	connection_auto connection = instance_borrow_plain(&rv);
 
 	if (!connection)
 		return rv;

@@ -23,19 +23,20 @@
 	{                                                                                          \
 		return wire_decode_##name##_reply(body, reply);                                    \
 	}                                                                                          \
+	static const struct exchange_message exchange_message_of_##name = {                        \
+		.opcode = (number),                                                                \
+		.encode = request_encode_##name,                                                   \
+		.decode = request_decode_##name,                                                   \
+		.reply_len = sizeof(struct wire_##name##_reply),                                   \
+	};                                                                                         \
 	static inline CK_RV request_##name##_last(                                                 \
 		struct connection *connection, const struct wire_##name##_request *request,        \
 		struct wire_bytes *last, struct wire_##name##_reply *reply)                        \
 	{                                                                                          \
-		static const struct exchange_message message = {                                   \
-			.opcode = (number),                                                        \
-			.encode = request_encode_##name,                                           \
-			.decode = request_decode_##name,                                           \
-			.reply_len = sizeof(struct wire_##name##_reply),                           \
-		};                                                                                 \
 		struct wire_##name##_reply unused;                                                 \
                                                                                                    \
-		return channel_call(connection, &message, request, last, reply ? reply : &unused); \
+		return channel_call(connection, &exchange_message_of_##name, request, last,        \
+		                    reply ? reply : &unused);                                      \
 	}                                                                                          \
 	static inline CK_RV request_##name(struct connection *connection,                          \
 	                                   const struct wire_##name##_request *request,            \

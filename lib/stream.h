@@ -8,6 +8,7 @@
 #ifndef LIB_STREAM_H
 #define LIB_STREAM_H
 
+#include "deferred.h"
 #include "host_parameter.h"
 #include "instance.h"
 #include "request.h"
@@ -41,13 +42,34 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 		return rv ? rv : request_##name(connection, &request, NULL);                       \
 	}
 
+/* The same for a kind whose Inits may be kept. */
+#define STREAM_INIT_KEPT(function, name, flag, kind)                                               \
+	EXPORT CK_RV function(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,                  \
+	                      CK_OBJECT_HANDLE key)                                                \
+	{                                                                                          \
+		struct wire_##name##_request request = {.session = session, .key = key};           \
+		CK_RV rv;                                                                          \
+		connection_auto connection =                                                       \
+			mechanism ? instance_borrow_plain(&rv) : instance_borrow(&rv);             \
+                                                                                                   \
+		if (!connection)                                                                   \
+			return rv;                                                                 \
+		if (!mechanism)                                                                    \
+			return stream_cancel(connection, session, flag);                           \
+		rv = host_parameter_encode(mechanism, &connection->scratch[SCRATCH_MECHANISM],     \
+		                           &request.mechanism);                                    \
+		return rv ? rv                                                                     \
+		          : deferred_init(connection, kind, &exchange_message_of_##name, &request, \
+		                          session);                                                \
+	}
+
 /* Only the session is named, and nothing comes back. */
-#define STREAM_SESSION(function, name)                                                             \
+#define STREAM_SESSION(function, name, borrow)                                                     \
 	EXPORT CK_RV function(CK_SESSION_HANDLE session)                                           \
 	{                                                                                          \
 		struct wire_##name##_request request = {.session = session};                       \
 		CK_RV rv;                                                                          \
-		connection_auto connection = instance_borrow(&rv);                                 \
+		connection_auto connection = borrow(&rv);                                          \
                                                                                                    \
 		return connection ? request_##name(connection, &request, NULL) : rv;               \
 	}
@@ -88,6 +110,35 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 			return rv;                                                                 \
 		request.capacity = output ? *output_len : 0;                                       \
 		rv = request_##name##_bulk(connection, &request, &reply);                          \
+		return stream_finish(connection, rv, reply.output_len, reply.output, output,       \
+		                     output_len);                                                  \
+	}
+
+/* The same for the whole of an operation, whose Init may be kept. */
+#define STREAM_ONCE(function, name, too_long, kind)                                                \
+	EXPORT CK_RV function(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len,         \
+	                      CK_BYTE *output, CK_ULONG *output_len)                               \
+	{                                                                                          \
+		struct wire_##name##_request request = {                                           \
+			.session = session,                                                        \
+			.query = !output,                                                          \
+			.data = {data, data_len},                                                  \
+		};                                                                                 \
+		struct wire_##name##_reply reply = {0};                                            \
+		CK_RV rv;                                                                          \
+		connection_auto connection = instance_borrow_plain(&rv);                           \
+                                                                                                   \
+		if (!connection)                                                                   \
+			return rv;                                                                 \
+		rv = output_len ? stream_check_data(data, data_len, too_long) : CKR_ARGUMENTS_BAD; \
+		if (!rv)                                                                           \
+			rv = deferred_prepare(connection, kind, session);                          \
+		if (rv)                                                                            \
+			return rv;                                                                 \
+		request.capacity = output ? *output_len : 0;                                       \
+		rv = request_##name##_bulk(connection, &request, &reply);                          \
+		if (!rv && output)                                                                 \
+			deferred_ended(connection, kind, session);                                 \
 		return stream_finish(connection, rv, reply.output_len, reply.output, output,       \
 		                     output_len);                                                  \
 	}

@@ -24,8 +24,9 @@
 #define WIRE_FRAME_REPLY      0x0001u
 
 /* Feature bits of the hello. */
-#define WIRE_FEATURE_RING 1ull /* wire/ring.h */
-#define WIRE_FEATURES     WIRE_FEATURE_RING
+#define WIRE_FEATURE_RING  1ull /* wire/ring.h */
+#define WIRE_FEATURE_EPOCH 2ull /* wire/epoch.h, with the ring */
+#define WIRE_FEATURES      (WIRE_FEATURE_RING | WIRE_FEATURE_EPOCH)
 
 struct wire_frame_header {
 	uint32_t body_len;

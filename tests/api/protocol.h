@@ -137,7 +137,8 @@ static inline void put_header(struct wire_buffer *frames, struct wire_frame_head
 static inline void put_hello(struct wire_buffer *frames, uint32_t id, uint32_t version,
                              struct wire_bytes ticket)
 {
-	PUT_FRAME(frames, id, hello, .version = version, .ticket = ticket);
+	PUT_FRAME(frames, id, hello, .version = version, .features = WIRE_FEATURES,
+	          .ticket = ticket);
 }
 
 static inline void send_frames(int fd, struct wire_buffer *frames)

@@ -14,32 +14,32 @@
 #include "exchange_ring.h"
 
 struct client {
-	int fd, memory_fd;
+	int fd, fds[EXCHANGE_RING_FDS];
 	struct exchange_ring ring;
 };
 
 static struct client open_client(void)
 {
-	struct client client = {.fd = raw_hello(NULL), .memory_fd = -1};
+	struct client client = {.fd = raw_hello(NULL), .fds = {-1, -1}};
 	uint8_t octets[WIRE_FRAME_HEADER_LEN + 4];
 	struct wire_frame_header header;
 
 	send_header(client.fd,
 	            (struct wire_frame_header){.request_id = 2, .opcode = WIRE_OPCODE_ring});
-	ASSERT_TRUE(exchange_ring_receive(client.fd, octets, sizeof(octets), &client.memory_fd,
-	                                  WAIT_MS));
+	ASSERT_TRUE(exchange_ring_receive(client.fd, octets, sizeof(octets), client.fds, WAIT_MS));
 	wire_frame_parse(&header, octets);
 	ASSERT_EQ(header.status, CKR_OK);
-	ASSERT_GE(client.memory_fd, 0);
-	ASSERT_TRUE(
-		exchange_ring_map(&client.ring, client.memory_fd, sizeof(struct wire_ring_area)));
+	ASSERT_GE(client.fds[0], 0);
+	ASSERT_GE(client.fds[1], 0);
+	ASSERT_TRUE(exchange_ring_map(&client.ring, client.fds, sizeof(struct wire_ring_area)));
 	return client;
 }
 
 static void close_client(struct client *client)
 {
 	exchange_ring_unmap(&client->ring, false);
-	close(client->memory_fd);
+	close(client->fds[0]);
+	close(client->fds[1]);
 	close(client->fd);
 }
 
@@ -144,9 +144,9 @@ TEST(the_area_is_sealed)
 
 	start_agent();
 	client = open_client();
-	EXPECT_EQ(ftruncate(client.memory_fd, 0), -1);
-	EXPECT_EQ(ftruncate(client.memory_fd, 1 << 20), -1);
-	EXPECT_EQ(fcntl(client.memory_fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	EXPECT_EQ(ftruncate(client.fds[0], 0), -1);
+	EXPECT_EQ(ftruncate(client.fds[0], 1 << 20), -1);
+	EXPECT_EQ(fcntl(client.fds[0], F_ADD_SEALS, F_SEAL_WRITE), -1);
 	close_client(&client);
 }
 
@@ -319,6 +319,23 @@ TEST_TIMEOUT(scribbled_while_it_is_read, 120)
 	close_client(&honest);
 	expect_agent_alive();
 	expect_descriptors(64);
+}
+
+/* Everybody sees the epoch, nobody but the agent changes it. */
+TEST(the_epoch_is_read_only)
+{
+	struct client client;
+	uint64_t before;
+
+	api_start();
+	client = open_client();
+	before = atomic_load(&client.ring.epoch->value);
+	EXPECT_GT(before, 0);
+	EXPECT_EQ(write(client.fds[1], &before, sizeof(before)), -1);
+	EXPECT_EQ(ftruncate(client.fds[1], 0), -1);
+	EXPECT_TRUE(mmap(NULL, WIRE_EPOCH_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, client.fds[1],
+	                 0) == MAP_FAILED);
+	close_client(&client);
 }
 
 HARNESS_MAIN

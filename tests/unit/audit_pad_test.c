@@ -84,6 +84,31 @@ TEST(due_by_age_and_by_size)
 	audit_close(audit);
 }
 
+/* A disk that does not keep up slows its clients down instead of failing them. */
+TEST(a_slow_disk_is_waited_for)
+{
+	struct audit *audit = start_relaxed();
+	struct wire_bytes batch;
+	uint64_t ticket = 0;
+	bool sync;
+	int fd;
+
+	append(audit, NULL);
+	ASSERT_TRUE(audit_batch_take(audit, &fd, &batch, &sync));
+	do
+		ticket = append(audit, NULL);
+	while (audit_written(audit) == ticket);
+	ASSERT_GT(ticket, 1000);
+	ASSERT_EQ(write(fd, batch.data, batch.len), (ssize_t)batch.len);
+	audit_batch_written(audit, (ssize_t)batch.len, &batch);
+	ASSERT_TRUE(audit_batch_done(audit, 0));
+	ASSERT_LT(audit_written(audit), ticket);
+	write_batch(audit, SIZE_MAX);
+	ASSERT_EQ(audit_written(audit), ticket);
+	audit_close(audit);
+	expect_intact(ticket + 1); /* agent-start has a ticket, too */
+}
+
 TEST(a_killed_agent_leaves_its_records)
 {
 	struct audit *audit = start_relaxed();

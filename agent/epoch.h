@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The number that every client sees in shared memory (wire/epoch.h): whoever changes what could
+ * make a C_*Init fail raises it, after the change and before anybody is told of it.
+ */
+#ifndef AGENT_EPOCH_H
+#define AGENT_EPOCH_H
+
+#include "wire/epoch.h"
+
+struct epoch {
+	struct wire_epoch *page; /* NULL: there is none, and clients ask each time */
+	int fd;                  /* -1 then */
+};
+
+/* Without memory there is none. */
+void epoch_open(struct epoch *epoch);
+void epoch_close(struct epoch *epoch);
+/* Any thread. */
+void epoch_raise(struct epoch *epoch);
+
+#endif

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto_key.h"
 #include "drbg.h"
 #include "log.h"
 
@@ -165,7 +166,7 @@ static int fill(struct crypto *crypto, char *error, size_t error_len)
 	if (drbg_install(&crypto->drbg, crypto->library, &crypto->entropy_provider, crypto->state,
 	                 error, error_len))
 		return -1;
-	if (fetch_all(crypto))
+	if (fetch_all(crypto) && crypto_curve_open(crypto))
 		return 0;
 	snprintf(error, error_len, "OpenSSL lacks an algorithm that the module needs");
 	return -1;
@@ -197,6 +198,7 @@ void crypto_close(struct crypto *crypto)
 		EVP_MD_free(crypto->digests[i]);
 	for (int i = 0; i < CIPHER_COUNT * 3; i++)
 		EVP_CIPHER_free(crypto->ciphers[i / 3][i % 3]);
+	crypto_curve_close(crypto);
 	EVP_MAC_free(crypto->hmac);
 	EVP_MAC_free(crypto->cmac);
 	EVP_MAC_free(crypto->gmac);

@@ -7,8 +7,10 @@
 #ifndef AGENT_CRYPTO_H
 #define AGENT_CRYPTO_H
 
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/types.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,6 +56,14 @@ enum crypto_cipher {
 	CIPHER_COUNT,
 };
 
+#define CRYPTO_CURVES 8u
+
+/* Makes key pairs on one curve, for one thread at a time. */
+struct crypto_pair_maker {
+	pthread_mutex_t lock;
+	EVP_PKEY_CTX *context;
+};
+
 struct crypto {
 	OSSL_LIB_CTX *library;
 	const char *properties; /* NULL, or the property query in force */
@@ -62,6 +72,8 @@ struct crypto {
 	struct state *state;
 	EVP_MD *digests[DIGEST_COUNT];        /* [DIGEST_NONE] is NULL */
 	EVP_CIPHER *ciphers[CIPHER_COUNT][3]; /* by the lengths of key that it takes, ascending */
+	EC_GROUP *groups[CRYPTO_CURVES]; /* of crypto_curve.c's table; NULL where there is none */
+	struct crypto_pair_maker pair_makers[CRYPTO_CURVES];
 	EVP_MAC *hmac, *cmac, *gmac;
 	EVP_KDF *pbkdf2, *hkdf;
 	bool has_eddsa_instances;                 /* Ed25519ctx and the like: OpenSSL 3.2 */

@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/param_build.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "crypto_key.h"
@@ -162,12 +163,67 @@ enum err crypto_curve_public_key(struct crypto *crypto, const struct crypto_curv
 	return err;
 }
 
+bool crypto_curve_open(struct crypto *crypto)
+{
+	_Static_assert(CURVES == CRYPTO_CURVES, "a place for each");
+	for (size_t i = 0; i < CURVES; i++) {
+		if (curves[i].key_type != CKK_EC)
+			continue;
+		crypto->groups[i] = EC_GROUP_new_by_curve_name_ex(
+			crypto->library, crypto->properties, curves[i].nid);
+		pthread_mutex_init(&crypto->pair_makers[i].lock, NULL);
+		if (!crypto->groups[i])
+			return false;
+	}
+	return true;
+}
+
+void crypto_curve_close(struct crypto *crypto)
+{
+	for (size_t i = 0; i < CURVES; i++) {
+		EC_GROUP_free(crypto->groups[i]);
+		EVP_PKEY_CTX_free(crypto->pair_makers[i].context);
+	}
+}
+
+/* The context is worth keeping: making one takes twice as long as a key on P-256. One thread at a time
+ * has it. */
+static EVP_PKEY *make_pair(struct crypto *crypto, const struct crypto_curve *curve,
+                           EVP_PKEY_CTX **context)
+{
+	EVP_PKEY *pkey = NULL;
+
+	if (!*context) {
+		*context = EVP_PKEY_CTX_new_from_name(crypto->library, "EC", crypto->properties);
+		if (!*context || EVP_PKEY_keygen_init(*context) <= 0 ||
+		    EVP_PKEY_CTX_set_group_name(*context, curve->group) <= 0) {
+			EVP_PKEY_CTX_free(*context);
+			*context = NULL;
+			return NULL;
+		}
+	}
+	return EVP_PKEY_generate(*context, &pkey) > 0 ? pkey : NULL;
+}
+
+EVP_PKEY *crypto_curve_pair(struct crypto *crypto, const struct crypto_curve *curve)
+{
+	struct crypto_pair_maker *maker = &crypto->pair_makers[curve - curves];
+	EVP_PKEY *pkey;
+
+	if (curve->key_type != CKK_EC)
+		return EVP_PKEY_Q_keygen(crypto->library, crypto->properties, curve->group);
+	if (pthread_mutex_trylock(&maker->lock))
+		return EVP_PKEY_Q_keygen(crypto->library, crypto->properties, "EC", curve->group);
+	pkey = make_pair(crypto, curve, &maker->context);
+	pthread_mutex_unlock(&maker->lock);
+	return pkey;
+}
+
 /* The point that belongs to the scalar; false when the scalar is not in 1..order-1. */
 static bool multiply(struct crypto *crypto, const struct crypto_curve *curve, const BIGNUM *scalar,
                      uint8_t point[POINT_MAX])
 {
-	EC_GROUP *group =
-		EC_GROUP_new_by_curve_name_ex(crypto->library, crypto->properties, curve->nid);
+	const EC_GROUP *group = crypto->groups[curve - curves];
 	BN_CTX *context = BN_CTX_secure_new_ex(crypto->library);
 	EC_POINT *place = group ? EC_POINT_new(group) : NULL;
 	bool good = place && context && !BN_is_zero(scalar) &&
@@ -178,8 +234,24 @@ static bool multiply(struct crypto *crypto, const struct crypto_curve *curve, co
 
 	EC_POINT_clear_free(place);
 	BN_CTX_free(context);
-	EC_GROUP_free(group);
 	return good;
+}
+
+bool crypto_curve_halves_agree(struct crypto *crypto, const EVP_PKEY *pkey)
+{
+	const struct crypto_curve *curve = crypto_curve_of(pkey);
+	uint8_t point[POINT_MAX], given[POINT_MAX];
+	BIGNUM *scalar = NULL;
+	size_t len = 0;
+	bool agree = curve && curve->key_type == CKK_EC &&
+	             EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, &scalar) &&
+	             EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY, given,
+	                                             sizeof(given), &len) &&
+	             multiply(crypto, curve, scalar, point) && len == point_len(curve) &&
+	             !memcmp(point, given, len); /* points are public */
+
+	BN_clear_free(scalar);
+	return agree;
 }
 
 static enum err make_private(struct crypto *crypto, const struct crypto_curve *curve,

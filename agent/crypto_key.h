@@ -47,6 +47,10 @@ enum err crypto_key_fits(struct crypto *crypto, const struct mechanism *mechanis
 /* A secret key's value, borrowed from the object. */
 struct wire_bytes crypto_key_secret(const struct object *key);
 
+/* Of crypto_open and crypto_close: what is made once for each curve. */
+bool crypto_curve_open(struct crypto *crypto);
+void crypto_curve_close(struct crypto *crypto);
+
 struct crypto_curve {
 	int nid;
 	uint64_t key_type; /* CKK_EC, CKK_EC_EDWARDS or CKK_EC_MONTGOMERY */
@@ -74,6 +78,10 @@ enum err crypto_curve_public_key(struct crypto *crypto, const struct crypto_curv
  */
 enum err crypto_curve_private_key(struct crypto *crypto, const struct crypto_curve *curve,
                                   struct wire_bytes scalar, EVP_PKEY **pkey) MUST_CHECK;
+/* A new pair; NULL with OpenSSL's errors. */
+EVP_PKEY *crypto_curve_pair(struct crypto *crypto, const struct crypto_curve *curve);
+/* Is the point of this EC key the one that its scalar makes? */
+bool crypto_curve_halves_agree(struct crypto *crypto, const EVP_PKEY *pkey);
 /* CKA_EC_POINT of a key: the DER OCTET STRING, put into the set. */
 enum err crypto_curve_put_point(const EVP_PKEY *pkey, struct attributes *set) MUST_CHECK;
 

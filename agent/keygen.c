@@ -160,14 +160,22 @@ bool keygen_halves_agree(struct crypto *crypto, EVP_PKEY *pkey)
 	}
 }
 
-bool keygen_public_follows(struct crypto *crypto, EVP_PKEY *pkey)
+static bool is_consistent(struct crypto *crypto, EVP_PKEY *pkey)
 {
 	EVP_PKEY_CTX *context =
 		EVP_PKEY_CTX_new_from_pkey(crypto->library, pkey, crypto->properties);
-	uint8_t follows = context && EVP_PKEY_pairwise_check(context) > 0;
+	bool is = context && EVP_PKEY_pairwise_check(context) > 0;
+
+	EVP_PKEY_CTX_free(context);
+	return is;
+}
+
+bool keygen_public_follows(struct crypto *crypto, EVP_PKEY *pkey)
+{
+	uint8_t follows = crypto_key_type(pkey) == CKK_EC ? crypto_curve_halves_agree(crypto, pkey)
+	                                                  : is_consistent(crypto, pkey);
 
 	spoil(&follows);
-	EVP_PKEY_CTX_free(context);
 	ERR_clear_error();
 	return follows;
 }

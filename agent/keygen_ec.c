@@ -19,10 +19,7 @@ static enum err generate_pair(struct crypto *crypto, const struct mechanism *mec
 		return err;
 	if (curve->key_type != mechanism->key_type)
 		return ERROR_CURVE;
-	if (curve->key_type != CKK_EC)
-		*pkey = EVP_PKEY_Q_keygen(crypto->library, crypto->properties, curve->group);
-	else
-		*pkey = EVP_PKEY_Q_keygen(crypto->library, crypto->properties, "EC", curve->group);
+	*pkey = crypto_curve_pair(crypto, curve);
 	if (*pkey)
 		return ERROR_NONE;
 	crypto_log_errors("EC key generation");

@@ -150,6 +150,7 @@ bool connection_ring_wake(struct connection *connection)
 		return true;
 	wire_ring_wake(&ring->requests);
 	ring->awake = true;
+	epoch_count(&loop->agent->epoch, 1);
 	ring->next_awake = loop->awake;
 	ring->link_awake = &loop->awake;
 	if (loop->awake)
@@ -168,6 +169,7 @@ void connection_ring_stop(struct connection *connection)
 	if (ring->next_awake)
 		ring->next_awake->ring->link_awake = ring->link_awake;
 	ring->awake = false;
+	epoch_count(&connection->loop->agent->epoch, -1);
 }
 
 bool connection_rings_ready(struct loop *loop)

@@ -186,8 +186,8 @@ void crypto_curve_close(struct crypto *crypto)
 	}
 }
 
-/* The context is worth keeping: making one takes twice as long as a key on P-256. One thread at a time
- * has it. */
+/* The context is worth keeping: making one takes twice as long as a key on P-256. One thread at a
+ * time has it. */
 static EVP_PKEY *make_pair(struct crypto *crypto, const struct crypto_curve *curve,
                            EVP_PKEY_CTX **context)
 {

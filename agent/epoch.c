@@ -16,6 +16,8 @@
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
 
+#define CLIENTS_YIELDING 2u /* for each processor; more had better sleep */
+
 void epoch_open(struct epoch *epoch)
 {
 	void *page = MAP_FAILED;
@@ -54,4 +56,38 @@ void epoch_raise(struct epoch *epoch)
 {
 	if (epoch->page)
 		atomic_fetch_add_explicit(&epoch->page->value, 1, memory_order_release);
+}
+
+void epoch_size(struct epoch *epoch, unsigned int processors, unsigned int loops)
+{
+	epoch->processors = processors;
+	epoch->loops = loops;
+}
+
+/* A client at work and its loop want a processor each; a loop serves several clients. */
+static enum wire_crowd crowd_of(const struct epoch *epoch, unsigned int clients)
+{
+	unsigned int loops = clients < epoch->loops ? clients : epoch->loops;
+
+	if (clients + loops <= epoch->processors)
+		return WIRE_CROWD_NONE;
+	return clients <= CLIENTS_YIELDING * epoch->processors ? WIRE_CROWD_SOME : WIRE_CROWD_LARGE;
+}
+
+void epoch_count(struct epoch *epoch, int change)
+{
+	unsigned int clients =
+		atomic_fetch_add(&epoch->awake, (unsigned int)change) + (unsigned int)change;
+	unsigned int crowd = crowd_of(epoch, clients);
+
+	if (atomic_load_explicit(&epoch->crowd, memory_order_relaxed) == crowd)
+		return;
+	atomic_store_explicit(&epoch->crowd, crowd, memory_order_relaxed);
+	if (epoch->page)
+		atomic_store_explicit(&epoch->page->crowd, crowd, memory_order_relaxed);
+}
+
+enum wire_crowd epoch_crowd(const struct epoch *epoch)
+{
+	return (enum wire_crowd)atomic_load_explicit(&epoch->crowd, memory_order_relaxed);
 }

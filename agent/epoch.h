@@ -11,6 +11,9 @@
 struct epoch {
 	struct wire_epoch *page; /* NULL: there is none, and clients ask each time */
 	int fd;                  /* -1 then */
+	unsigned int processors, loops;
+	atomic_uint awake; /* rings that a loop polls: clients at work */
+	atomic_uint crowd; /* enum wire_crowd, what they are told */
 };
 
 /* Without memory there is none. */
@@ -18,5 +21,10 @@ void epoch_open(struct epoch *epoch);
 void epoch_close(struct epoch *epoch);
 /* Any thread. */
 void epoch_raise(struct epoch *epoch);
+/* How many threads share how many processors. */
+void epoch_size(struct epoch *epoch, unsigned int processors, unsigned int loops);
+/* A client more, or less, is at work. Any thread. */
+void epoch_count(struct epoch *epoch, int change);
+enum wire_crowd epoch_crowd(const struct epoch *epoch);
 
 #endif

@@ -440,6 +440,8 @@ static bool spin(struct loop *loop)
 	do {
 		if (loop->awake && rings_have_work(loop))
 			return true;
+		if (epoch_crowd(&loop->agent->epoch))
+			sched_yield(); /* to a client that has the next request */
 		if (!loop->taskrun_flag || kernel_has_work(loop))
 			io_uring_get_events(&loop->ring);
 		if (io_uring_cq_ready(&loop->ring))
@@ -607,6 +609,7 @@ int loops_open(struct agent *agent, int listen_fd, char *error, size_t error_len
 
 	if (sched_getaffinity(0, sizeof(allowed), &allowed))
 		CPU_ZERO(&allowed);
+	epoch_size(&agent->epoch, (unsigned int)CPU_COUNT(&allowed), agent->loop_count);
 	agent->loops = calloc(agent->loop_count, sizeof(*agent->loops));
 	for (unsigned int i = 0; agent->loops && i < agent->loop_count; i++) {
 		agent->loops[i] = loop_new(agent, i, nth_cpu(&allowed, i));

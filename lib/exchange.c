@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -190,11 +191,19 @@ static void relax(void)
 #endif
 }
 
+static enum wire_crowd crowd(const struct connection *connection)
+{
+	const struct wire_epoch *epoch = connection->ring.epoch;
+
+	return epoch ? (enum wire_crowd)atomic_load_explicit(&epoch->crowd, memory_order_relaxed)
+	             : WIRE_CROWD_NONE;
+}
+
 /* Spinning saves the sleep and the wake-up of a call that takes some microseconds; where it keeps
  * failing (slow calls, a busy machine) it only burns the processor that the agent needs. */
 static bool may_spin(struct connection *connection)
 {
-	if (!connection->spin_us)
+	if (!connection->spin_us || crowd(connection) == WIRE_CROWD_LARGE)
 		return false;
 	if (!connection->spin_pause)
 		return true;
@@ -339,6 +348,8 @@ static bool ring_spin(struct connection *connection)
 			}
 			relax();
 		}
+		if (crowd(connection))
+			sched_yield(); /* to the agent, which may want this processor */
 	} while (exchange_clock() < until);
 	note_miss(connection);
 	return false;

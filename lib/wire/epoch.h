@@ -13,8 +13,16 @@
 
 #define WIRE_EPOCH_LEN 4096u
 
+/* How a client had better wait for a reply. */
+enum wire_crowd {
+	WIRE_CROWD_NONE,  /* a processor for everybody: spin */
+	WIRE_CROWD_SOME,  /* spin, but let the agent have the processor */
+	WIRE_CROWD_LARGE, /* sleep */
+};
+
 struct wire_epoch {
 	_Atomic uint64_t value;
+	_Atomic uint32_t crowd; /* enum wire_crowd */
 };
 
 #endif

@@ -4,6 +4,7 @@
  * and what it has been, and the public key of each half of real pairs.
  */
 #include "crypto.h"
+#include "crypto_key.h"
 #include "template_help.h"
 
 #include <openssl/bn.h>
@@ -20,6 +21,7 @@ static struct crypto *test_crypto(void)
 		return &crypto;
 	open_slots();
 	crypto.library = OSSL_LIB_CTX_new();
+	ASSERT_TRUE(crypto_curve_open(&crypto));
 	crypto.digests[DIGEST_SHA1] = EVP_MD_fetch(crypto.library, "SHA1", NULL);
 	crypto.ciphers[CIPHER_AES_ECB][0] = EVP_CIPHER_fetch(crypto.library, "AES-128-ECB", NULL);
 	crypto.ciphers[CIPHER_AES_ECB][1] = EVP_CIPHER_fetch(crypto.library, "AES-192-ECB", NULL);
@@ -216,12 +218,6 @@ TEST(history)
 			check_history((enum template_origin)origin, bits);
 	}
 }
-
-static void pkey_release(EVP_PKEY **pkey)
-{
-	EVP_PKEY_free(*pkey);
-}
-#define pkey_auto __attribute__((cleanup(pkey_release))) EVP_PKEY *
 
 /* One number of the key as an attribute, `len` octets or as many as it needs. */
 static void set_number_of(struct attributes *set, uint64_t type, const EVP_PKEY *pkey,

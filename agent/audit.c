@@ -14,7 +14,7 @@
  * A record's number in the file (`sequence`) and the number its caller waits for (`ticket`) differ
  * after such a loss: sequence numbers have no gaps, tickets are never used twice.
  */
-#include "audit.h"
+#include "audit_private.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -39,64 +39,16 @@
 #include "crypto.h"
 #include "log.h"
 
-#define BUFFER_LEN  AUDIT_PAD_HALF /* more than this unwritten is a disk that does not keep up */
-#define DUE_LEN     (32u * 1024u)  /* settled octets that are written without waiting for more */
-#define DUE_NS      1000000u       /* and the age at which they are */
-#define LOSSES_KEPT 64u
-#define SECOND_NS   1000000000ull
-#define LOOK_NS     (SECOND_NS / 10) /* between two looks at the file's name */
-#define RETRY_NS    (10 * SECOND_NS) /* after a rotation that failed */
-#define SIGN_NS     (60 * SECOND_NS) /* a checkpoint when there was none for so long, */
-#define SIGN_COUNT  4096u            /* or for so many records */
+#define DUE_LEN    (32u * 1024u) /* settled octets that are written without waiting for more */
+#define DUE_NS     1000000u      /* and the age at which they are */
+#define SECOND_NS  1000000000ull
+#define LOOK_NS    (SECOND_NS / 10) /* between two looks at the file's name */
+#define RETRY_NS   (10 * SECOND_NS) /* after a rotation that failed */
+#define SIGN_NS    (60 * SECOND_NS) /* a checkpoint when there was none for so long, */
+#define SIGN_COUNT 4096u            /* or for so many records */
 
-struct loss {
-	uint64_t first, last; /* tickets */
-};
-
-struct audit {
-	pthread_mutex_t lock;
-	const struct config *_Atomic config;
-	const EVP_MD *sha256;
-	EVP_MD_CTX *hashing;
-	int fd;
-	dev_t device; /* the file's, to see when its name is another's */
-	ino_t inode;
-	struct audit_watch *watch; /* sees it at once; NULL: nobody does */
-	uint64_t looked_ns;        /* when that was seen to last */
-	uint64_t segment_first;    /* number of the first record in the file */
-	pthread_cond_t landed;     /* no batch is in flight any more */
-	bool rotating;             /* somebody waits for that */
-	uint64_t rotate_again_ns;  /* not before then */
-	EVP_PKEY *signer;          /* of checkpoints; NULL: none are made */
-	struct crypto *crypto;
-	uint64_t checkpoint; /* number of the last one */
-	uint64_t checkpoint_ns;
-	uint64_t ticket;              /* last one given out */
-	_Atomic uint64_t written;     /* last one settled: safe, or lost */
-	uint64_t file_ticket;         /* last one in the file, or lost */
-	uint64_t sequence;            /* of the last record appended */
-	uint8_t hash[AUDIT_HASH_LEN]; /* of the last record appended */
-	uint64_t file_sequence;       /* the same of the last record in the file */
-	uint8_t file_hash[AUDIT_HASH_LEN];
-	off_t file_len;        /* octets of complete records */
-	struct audit_pad *pad; /* NULL: there is none */
-	char *pending, *flight;
-	_Atomic size_t pending_len;
-	size_t flight_len, flight_written;
-	_Atomic uint64_t pending_ns; /* when the first of it came */
-	bool in_flight, flight_failed;
-	_Atomic bool stalled;                    /* what is in flight is to be written again */
-	uint64_t flight_ticket, flight_sequence; /* last ones of the batch */
-	uint8_t flight_hash[AUDIT_HASH_LEN];
-	bool unsynced;
-	uint64_t synced_ns;
-	_Atomic uint64_t failures, lost;
-	struct loss losses[LOSSES_KEPT];
-	struct audit_anchor anchor;
-};
-
-static void hash_line(struct audit *audit, const char *line, size_t len,
-                      uint8_t hash[AUDIT_HASH_LEN])
+void audit_hash_line(struct audit *audit, const char *line, size_t len,
+                     uint8_t hash[AUDIT_HASH_LEN])
 {
 	unsigned int hash_len = AUDIT_HASH_LEN;
 
@@ -143,7 +95,7 @@ static bool append_one(struct audit *audit, const struct audit_record *record)
 		audit->pending_ns = clock_monotonic_ns();
 	}
 	len = audit_format(line, record, &place, clock_wall_ns());
-	hash_line(audit, line, len - 1, audit->hash);
+	audit_hash_line(audit, line, len - 1, audit->hash);
 	audit->sequence++;
 	audit->pending_len += len;
 	if (audit->pad)
@@ -178,8 +130,8 @@ struct audit_record audit_own_record(const char *operation, enum err result, con
 }
 
 /* A record of the log's own. Under the lock. */
-static void append_note(struct audit *audit, const char *operation, enum err result,
-                        const char *detail)
+void audit_append_note(struct audit *audit, const char *operation, enum err result,
+                       const char *detail)
 {
 	struct audit_record record = audit_own_record(operation, result, detail);
 
@@ -200,7 +152,7 @@ static void append_checkpoint(struct audit *audit)
 		audit->signer = NULL;
 		return;
 	}
-	append_note(audit, AUDIT_CHECKPOINT_OPERATION, ERROR_NONE, detail);
+	audit_append_note(audit, AUDIT_CHECKPOINT_OPERATION, ERROR_NONE, detail);
 	audit->checkpoint = audit->sequence;
 	audit->checkpoint_ns = clock_monotonic_ns();
 }
@@ -277,7 +229,7 @@ bool audit_lost(struct audit *audit, uint64_t ticket)
 /* ---- the file and its name ---- */
 
 /* From now on this is the file. Under the lock, with no batch in flight. */
-static void adopt(struct audit *audit, int fd, off_t len)
+void audit_adopt(struct audit *audit, int fd, off_t len)
 {
 	struct stat status;
 
@@ -312,8 +264,8 @@ static void follow_name(struct audit *audit)
 		close(fd);
 		return;
 	}
-	adopt(audit, fd, 0);
-	append_note(audit, "audit-reopened", ERROR_NONE, "the file was moved away");
+	audit_adopt(audit, fd, 0);
+	audit_append_note(audit, "audit-reopened", ERROR_NONE, "the file was moved away");
 	append_checkpoint(audit);
 	log_notice("audit log: %s was moved away; it goes on in a new file", path);
 }
@@ -326,7 +278,7 @@ static void follow_truncation(struct audit *audit, off_t len)
 	audit->file_len = len;
 	if (!len)
 		audit->segment_first = audit->file_sequence + 1;
-	append_note(audit, "audit-reopened", ERROR_NONE, "the file was truncated");
+	audit_append_note(audit, "audit-reopened", ERROR_NONE, "the file was truncated");
 	append_checkpoint(audit);
 }
 
@@ -359,8 +311,8 @@ static int rotate(struct audit *audit, char *name, size_t name_len)
 		          strerror(-failed));
 		return failed;
 	}
-	adopt(audit, fd, 0);
-	append_note(audit, "audit-rotated", ERROR_NONE, name);
+	audit_adopt(audit, fd, 0);
+	audit_append_note(audit, "audit-rotated", ERROR_NONE, name);
 	append_checkpoint(audit);
 	log_notice("audit log: rotated to %s", name);
 	return 0;
@@ -483,20 +435,13 @@ static void lose_unsettled(struct audit *audit)
 	atomic_store_explicit(&audit->written, audit->ticket, memory_order_release);
 }
 
-/* Its records are in the log, or never were. */
-static void empty_pad(struct audit *audit)
-{
-	audit_pad_publish(audit->pad, 0, 0);
-	audit_pad_publish(audit->pad, 1, 0);
-}
-
 /* Under the lock: what is not in the file never was. */
 static void fall_back(struct audit *audit)
 {
 	lose_unsettled(audit);
 	audit->pending_len = 0;
 	if (audit->pad)
-		empty_pad(audit);
+		audit_pad_empty(audit->pad);
 	audit->sequence = audit->file_sequence;
 	if (audit->checkpoint > audit->sequence)
 		audit->checkpoint = 0;
@@ -576,261 +521,6 @@ bool audit_sync_due(struct audit *audit, int *fd)
 	}
 	pthread_mutex_unlock(&audit->lock);
 	return due;
-}
-
-/* ---- opening and closing ---- */
-
-/* Start-up and shut-down only: no loop runs, so a plain write is right. */
-static int flush(struct audit *audit)
-{
-	struct wire_bytes batch;
-	bool sync, more = true;
-	int fd;
-
-	if (!audit_batch_take(audit, &fd, &batch, &sync))
-		return 0;
-	while (more) {
-		ssize_t written = write(fd, batch.data, batch.len);
-
-		more = audit_batch_written(audit, written < 0 ? -errno : written, &batch);
-	}
-	audit_batch_done(audit, fdatasync(fd) ? -errno : 0);
-	return audit->flight_failed ? -1 : 0;
-}
-
-static void note(struct audit *audit, const char *operation, enum err result, const char *detail)
-{
-	pthread_mutex_lock(&audit->lock);
-	append_note(audit, operation, result, detail);
-	pthread_mutex_unlock(&audit->lock);
-}
-
-static struct audit *audit_new(const struct config *config, struct crypto *crypto)
-{
-	struct audit *audit = calloc(1, sizeof(*audit));
-
-	if (!audit)
-		return NULL;
-	pthread_mutex_init(&audit->lock, NULL);
-	pthread_cond_init(&audit->landed, NULL);
-	audit->crypto = crypto;
-	audit->config = config;
-	audit->fd = -1;
-	audit->sha256 = crypto_md(crypto, DIGEST_SHA256);
-	audit->hashing = EVP_MD_CTX_new();
-	return audit;
-}
-
-void audit_configure(struct audit *audit, const struct config *config)
-{
-	audit->config = config;
-}
-
-static void audit_free(struct audit *audit)
-{
-	audit_watch_close(audit->watch);
-	if (audit->fd >= 0)
-		close(audit->fd);
-	EVP_MD_CTX_free(audit->hashing);
-	if (!audit->pad) {
-		free(audit->pending);
-		free(audit->flight);
-	}
-	audit_pad_close(audit->pad);
-	pthread_cond_destroy(&audit->landed);
-	pthread_mutex_destroy(&audit->lock);
-	free(audit);
-}
-
-/* What the register says against the log stands in the log too; then the service goes on. */
-static void resume_anchor(struct audit *audit, const struct kernel_anchor *anchor, bool has_records)
-{
-	const char *path = audit->config->audit.log_path;
-	char problem[160];
-
-	audit_anchor_open(&audit->anchor, anchor, audit->sha256, path);
-	if (audit_anchor_resume(&audit->anchor, path, has_records ? audit->hash : NULL, problem,
-	                        sizeof(problem)))
-		return;
-	log_error("audit log: %s does not fit its register in the kernel module: %s", path,
-	          problem);
-	note(audit, "anchor-mismatch", ERROR_ANCHOR, problem);
-}
-
-/* Where the chain ends: in the file, or when that is empty in the newest segment. */
-static void find_end(struct audit *audit, const struct audit_tail *tail)
-{
-	struct audit_end end = {.sequence = tail->sequence};
-
-	if (tail->last_line_len)
-		hash_line(audit, tail->last_line, tail->last_line_len, end.hash);
-	else
-		audit_segment_end(audit->config->audit.log_path, audit->sha256, &end);
-	audit->sequence = audit->file_sequence = end.sequence;
-	memcpy(audit->hash, end.hash, AUDIT_HASH_LEN);
-	memcpy(audit->file_hash, end.hash, AUDIT_HASH_LEN);
-	audit->segment_first = tail->first_sequence ? tail->first_sequence : end.sequence + 1;
-}
-
-/* ---- the pad ---- */
-
-/* Records out of the pad, on their way into the log. */
-struct leftovers {
-	struct audit *audit;
-	struct wire_buffer lines;
-	uint64_t count;
-};
-
-/* Those that the log has already are passed over; the next must be the next. */
-static bool take_leftover(void *context, const char *text, size_t len)
-{
-	struct leftovers *left = context;
-	struct audit *audit = left->audit;
-	struct audit_line line;
-
-	if (!audit_scan(text, len, &line))
-		return false;
-	if (line.sequence <= audit->sequence)
-		return true;
-	if (line.sequence != audit->sequence + 1 ||
-	    memcmp(line.previous_hash, audit->hash, AUDIT_HASH_LEN) != 0)
-		return false;
-	wire_put_raw(&left->lines, text, len);
-	wire_put_raw(&left->lines, "\n", 1);
-	hash_line(audit, text, len, audit->hash);
-	audit->sequence++;
-	left->count++;
-	return !left->lines.failed;
-}
-
-static bool write_all(int fd, const uint8_t *octets, size_t len)
-{
-	while (len) {
-		ssize_t written = write(fd, octets, len);
-
-		if (written <= 0)
-			return false;
-		octets += written;
-		len -= (size_t)written;
-	}
-	return fdatasync(fd) == 0;
-}
-
-/* What the agent that died before us had chained, but not yet written. False: the log cannot be
- * written. */
-static bool recover_from_pad(struct audit *audit)
-{
-	struct leftovers left = {.audit = audit};
-	bool fits, written;
-
-	wire_buffer_init(&left.lines, 2 * BUFFER_LEN, NULL);
-	fits = audit_pad_each(audit->pad, take_leftover, &left);
-	written = write_all(audit->fd, left.lines.data, left.lines.len);
-	audit->file_len += (off_t)left.lines.len;
-	audit->file_sequence = audit->sequence;
-	memcpy(audit->file_hash, audit->hash, AUDIT_HASH_LEN);
-	if (written && left.count)
-		log_notice("audit log: %llu records of an agent that was killed are moved into it",
-		           (unsigned long long)left.count);
-	if (!fits) {
-		log_error("audit log: pending records do not continue it; they are set aside");
-		audit_pad_set_aside(audit->pad);
-	}
-	wire_buffer_free(&left.lines);
-	return written;
-}
-
-/* Without a pad each batch is waited for. False: out of memory. */
-static bool get_buffers(struct audit *audit)
-{
-	char error[512];
-
-	audit->pad = audit_pad_open(audit->config->audit.log_path, error, sizeof(error));
-	if (audit->pad) {
-		audit->pending = audit_pad_half(audit->pad, 0);
-		audit->flight = audit_pad_half(audit->pad, 1);
-		return true;
-	}
-	log_warning("audit log: %s; every reply waits for the log itself", error);
-	audit->pending = malloc(BUFFER_LEN);
-	audit->flight = malloc(BUFFER_LEN);
-	return audit->pending && audit->flight;
-}
-
-static int refuse(const struct audit *audit, const char *why, char *error, size_t error_len)
-{
-	snprintf(error, error_len, "Failed to open audit log: %s: %s",
-	         audit->config->audit.log_path, why);
-	return -1;
-}
-
-/* Takes up the chain where it ends. */
-static int resume(struct audit *audit, const struct kernel_anchor *anchor, char *error,
-                  size_t error_len)
-{
-	struct audit_tail tail;
-
-	int fd = audit_file_open(audit->config->audit.log_path, &tail, error, error_len);
-
-	if (fd < 0)
-		return -1;
-	if (!get_buffers(audit)) {
-		close(fd);
-		return refuse(audit, "out of memory", error, error_len);
-	}
-	audit->watch = audit_watch_open();
-	adopt(audit, fd, tail.complete_len);
-	find_end(audit, &tail);
-	if (audit->pad && !recover_from_pad(audit))
-		return refuse(audit, "cannot be written", error, error_len);
-	if (audit->pad)
-		empty_pad(audit);
-	resume_anchor(audit, anchor, audit->sequence > 0);
-	if (tail.torn_len) {
-		log_warning("audit log: %s ended in a torn record of %zu octets; it is kept in an "
-		            "audit-recovered record",
-		            audit->config->audit.log_path, tail.torn_len);
-		note(audit, "audit-recovered", ERROR_NONE, tail.torn_hex);
-	}
-	note(audit, "agent-start", ERROR_NONE, "craton-hsm-daemon " CRATON_VERSION);
-	if (!flush(audit))
-		return 0;
-	return refuse(audit, "cannot be written", error, error_len);
-}
-
-int audit_open(struct audit **out, const struct config *config, struct crypto *crypto,
-               const struct kernel_anchor *anchor, char *error, size_t error_len)
-{
-	struct audit *audit = audit_new(config, crypto);
-	int failed;
-
-	if (!audit || !audit->hashing) {
-		snprintf(error, error_len, "Failed to open audit log: %s: out of memory",
-		         config->audit.log_path);
-		failed = -1;
-	} else {
-		failed = config->audit.enabled ? resume(audit, anchor, error, error_len) : 0;
-	}
-	if (failed) {
-		if (audit)
-			audit_free(audit);
-		return -1;
-	}
-	*out = audit;
-	return 0;
-}
-
-void audit_close(struct audit *audit)
-{
-	if (!audit)
-		return;
-	if (audit->fd >= 0) {
-		note(audit, "agent-stop", ERROR_NONE, NULL);
-		audit_sign(audit, audit->signer);
-		if (flush(audit))
-			log_error("audit log: the last records could not be written");
-	}
-	audit_free(audit);
 }
 
 void audit_statistics(struct audit *audit, struct audit_statistics *statistics)

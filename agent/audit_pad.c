@@ -73,8 +73,7 @@ static const char *map_file(struct audit_pad *pad, int fd)
 	if (pad->header->magic == MAGIC && pad->header->len[0] <= AUDIT_PAD_HALF &&
 	    pad->header->len[1] <= AUDIT_PAD_HALF)
 		return NULL;
-	audit_pad_publish(pad, 0, 0);
-	audit_pad_publish(pad, 1, 0);
+	audit_pad_empty(pad);
 	pad->header->magic = MAGIC;
 	return NULL;
 }
@@ -121,6 +120,12 @@ void audit_pad_publish(struct audit_pad *pad, unsigned int half, size_t len)
 {
 	/* After the octets: who dies in between leaves the record out, and has not answered. */
 	atomic_store_explicit(&pad->header->len[half], len, memory_order_release);
+}
+
+void audit_pad_empty(struct audit_pad *pad)
+{
+	for (unsigned int half = 0; half < HALVES; half++)
+		audit_pad_publish(pad, half, 0);
 }
 
 /* ---- what was left ---- */

@@ -29,6 +29,8 @@ void audit_pad_close(struct audit_pad *pad);
 char *audit_pad_half(struct audit_pad *pad, unsigned int half);
 /* From now on the half holds this many octets, complete lines. */
 void audit_pad_publish(struct audit_pad *pad, unsigned int half, size_t len);
+/* Its records are in the log, or never were. */
+void audit_pad_empty(struct audit_pad *pad);
 /* Which half this memory is. */
 unsigned int audit_pad_index(const struct audit_pad *pad, const char *memory);
 

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crypto_key.h"
 #include "drbg.h"
 #include "log.h"
 

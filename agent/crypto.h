@@ -87,6 +87,10 @@ struct crypto {
 int crypto_open(struct crypto **crypto, struct state *state, char *error, size_t error_len);
 void crypto_close(struct crypto *crypto);
 
+/* Of crypto_open and crypto_close, in crypto_curve.c: what is made once for each curve. */
+bool crypto_curve_open(struct crypto *crypto);
+void crypto_curve_close(struct crypto *crypto);
+
 /* Octets from the DRBG (the calling thread's private instance). ERROR_RANDOM when it fails. */
 enum err crypto_random(struct crypto *crypto, void *octets, size_t len) MUST_CHECK;
 /* The next number for an IV that the agent makes: none comes twice while it lives. Begins anywhere.

@@ -47,10 +47,6 @@ enum err crypto_key_fits(struct crypto *crypto, const struct mechanism *mechanis
 /* A secret key's value, borrowed from the object. */
 struct wire_bytes crypto_key_secret(const struct object *key);
 
-/* Of crypto_open and crypto_close: what is made once for each curve. */
-bool crypto_curve_open(struct crypto *crypto);
-void crypto_curve_close(struct crypto *crypto);
-
 struct crypto_curve {
 	int nid;
 	uint64_t key_type; /* CKK_EC, CKK_EC_EDWARDS or CKK_EC_MONTGOMERY */

@@ -182,52 +182,6 @@ TEST(curve_pairs)
 	EXPECT_EQ(try_pair(CKM_EC_KEY_PAIR_GEN, "3000", 0, NULL), ERROR_DOMAIN_PARAMETERS);
 }
 
-/* A key whose halves do not belong together: the private scalar of one, the point of another. */
-static void expect_pairwise_failure(bool fips)
-{
-	struct config *config = config_defaults();
-	EVP_PKEY *pkey = NULL;
-	EVP_PKEY_CTX *context;
-	uint8_t scalar[32];
-	EVP_PKEY *point;
-	uint8_t octets[65];
-	size_t len;
-
-	open_crypto();
-	config->algorithms.fips_approved_only = fips;
-	memset(scalar, 5, sizeof(scalar));
-	point = EVP_PKEY_Q_keygen(crypto->library, NULL, "EC", "P-256");
-	ASSERT_EQ(EVP_PKEY_get_octet_string_param(point, "pub", octets, sizeof(octets), &len), 1);
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string("group", (char *)"P-256", 0),
-		OSSL_PARAM_construct_octet_string("pub", octets, len),
-		OSSL_PARAM_construct_BN("priv", scalar, sizeof(scalar)),
-		OSSL_PARAM_construct_end(),
-	};
-	context = EVP_PKEY_CTX_new_from_name(crypto->library, "EC", NULL);
-	ASSERT_EQ(EVP_PKEY_fromdata_init(context), 1);
-	ASSERT_EQ(EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_KEYPAIR, params), 1);
-	EXPECT_EQ(keygen_pairwise_test(crypto, config, point), ERROR_NONE);
-	EXPECT_TRUE(state_operational(&fixture_state));
-	EXPECT_EQ(keygen_pairwise_test(crypto, config, pkey), ERROR_CRYPTO);
-	EXPECT_FALSE(state_operational(&fixture_state));
-	EXPECT_NOT_NULL(strstr(state_reason(&fixture_state), "pairwise"));
-	EVP_PKEY_free(pkey);
-	EVP_PKEY_free(point);
-	EVP_PKEY_CTX_free(context);
-	config_free(config);
-}
-
-TEST(pairwise_failure_is_the_error_state)
-{
-	expect_pairwise_failure(false);
-}
-
-TEST(pairwise_failure_by_signature_in_fips_mode)
-{
-	expect_pairwise_failure(true);
-}
-
 TEST(failing_pairwise_test_makes_no_key)
 {
 #ifdef CRATON_TEST_HOOKS

@@ -41,6 +41,7 @@ struct agent {
 	struct config
 		*_Atomic config; /* replaced by reload.h: read it once where two keys must agree */
 	const char *config_path;
+	uid_t front_uid; /* of [daemon].user, who may speak for remote clients; -1: no such user */
 	struct retired_config *retired; /* of reload.c */
 	struct state state;
 	struct clock clock;

@@ -107,6 +107,26 @@ enum err application_new(struct agent *agent, uid_t uid, gid_t gid, pid_t pid,
 	return ERROR_NONE;
 }
 
+const char *application_client(const struct application *application)
+{
+	return atomic_load(&application->is_named) ? application->client : NULL;
+}
+
+enum err application_name_client(struct application *application, struct wire_bytes client)
+{
+	enum err err = ERROR_SESSION_EXISTS;
+
+	pthread_mutex_lock(&application->lock);
+	if (!atomic_load(&application->is_named) && !application->session_count) {
+		memcpy(application->client, client.data, client.len);
+		application->client[client.len] = '\0';
+		atomic_store(&application->is_named, true);
+		err = ERROR_NONE;
+	}
+	pthread_mutex_unlock(&application->lock);
+	return err;
+}
+
 static bool ticket_fits(const struct application *application, const uint8_t *ticket, uid_t uid,
                         pid_t pid)
 {

@@ -59,6 +59,8 @@ struct application {
 	pid_t pid;
 	char name[APPLICATION_NAME_LEN]; /* /proc/PID/comm at connect, for status only */
 	uint8_t ticket[WIRE_TICKET_LEN];
+	char client[WIRE_CLIENT_MAX + 1]; /* whom it is for; written once, then `is_named` is set */
+	atomic_bool is_named;
 	atomic_bool closed;        /* no session opens and no call goes to a worker any more */
 	struct session **sessions; /* open-addressed table, size a power of two */
 	uint32_t session_capacity, session_count;
@@ -103,6 +105,12 @@ void application_stop(struct application *application);
  * a worker. Once only, by the end of its first connection.
  */
 void application_close(struct application *application);
+
+/* Whom a front's application is for, or NULL. Valid as long as the application. */
+const char *application_client(const struct application *application);
+/* Says it, once and before its first session, else ERROR_SESSION_EXISTS. */
+enum err application_name_client(struct application *application,
+                                 struct wire_bytes client) MUST_CHECK;
 
 /* Login state of this application in a slot. One atomic load. */
 enum login application_login_state(const struct application *application, uint64_t slot_id);

@@ -37,6 +37,7 @@ struct audit_record {
 	bool fips_approved;
 	uid_t uid;
 	pid_t pid;
+	const char *client; /* whom a front's application is for, or NULL; likewise */
 	const char
 		*detail; /* further words ("rate-limited"), or NULL; static or outliving the call */
 };

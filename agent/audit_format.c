@@ -115,25 +115,39 @@ static void put_mechanism(struct pen *pen, uint64_t type)
 	PUT(pen, "\"");
 }
 
+/* Up to `max` octets of a text that others had a hand in. */
+static void put_text(struct pen *pen, const char *text, size_t max)
+{
+	for (size_t i = 0; i < max && text[i]; i++) {
+		unsigned char octet = (unsigned char)text[i];
+
+		*pen->at++ = octet < 0x20 || octet > 0x7e || octet == '"' || octet == '\\'
+		                     ? '?'
+		                     : text[i];
+	}
+	PUT(pen, "\"");
+}
+
 static void put_detail(struct pen *pen, const char *detail)
 {
 	if (!detail)
 		return;
 	PUT(pen, ",\"detail\":\"");
-	for (size_t i = 0; i < AUDIT_DETAIL_MAX && detail[i]; i++) {
-		unsigned char octet = (unsigned char)detail[i];
+	put_text(pen, detail, AUDIT_DETAIL_MAX);
+}
 
-		*pen->at++ = octet < 0x20 || octet > 0x7e || octet == '"' || octet == '\\'
-		                     ? '?'
-		                     : detail[i];
-	}
-	PUT(pen, "\"");
+static void put_client(struct pen *pen, const char *client)
+{
+	if (!client)
+		return;
+	PUT(pen, ",\"client\":\"");
+	put_text(pen, client, WIRE_CLIENT_MAX);
 }
 
 /* Names and texts of ours stay below 64 octets each; five of them, seven numbers, three hex strings
  * and the keys of JSON. */
-_Static_assert(AUDIT_LINE_MAX >= AUDIT_DETAIL_MAX + 5 * 64 + 7 * 20 +
-                                         2 * (OBJECT_UID_LEN + AUDIT_HASH_LEN) + 270,
+_Static_assert(AUDIT_LINE_MAX >= AUDIT_DETAIL_MAX + WIRE_CLIENT_MAX + 5 * 64 + 7 * 20 +
+                                         2 * (OBJECT_UID_LEN + AUDIT_HASH_LEN) + 290,
                "a record fits its line");
 
 size_t audit_format(char *line, const struct audit_record *record, const struct audit_place *place,
@@ -160,6 +174,7 @@ size_t audit_format(char *line, const struct audit_record *record, const struct 
 	put_number(&pen, record->uid);
 	PUT(&pen, ",\"pid\":");
 	put_number(&pen, (uint64_t)record->pid);
+	put_client(&pen, record->client);
 	put_mechanism(&pen, record->mechanism);
 	put_detail(&pen, record->detail);
 	if (place->anchor) {

@@ -12,7 +12,7 @@
 
 #define AUDIT_HASH_LEN   32u
 #define AUDIT_DETAIL_MAX 1200u /* octets of `detail` that are written */
-#define AUDIT_LINE_MAX   2048u /* longest line that audit_format makes, newline included */
+#define AUDIT_LINE_MAX   2560u /* longest line that audit_format makes, newline included */
 
 /* Where a record stands in the log. */
 struct audit_place {

@@ -5,6 +5,7 @@
  * two texts made from the rows. Nothing here logs, exits or keeps state.
  */
 #include "config.h"
+#include "config_clients.h"
 #include "toml.h"
 
 #include <assert.h>
@@ -158,6 +159,11 @@ static const char *address_complaint(const char *text)
 	return NULL;
 }
 
+static const char *key_location_complaint(const char *text)
+{
+	return strncmp(text, "pkcs11:", strlen("pkcs11:")) == 0 ? NULL : path_complaint(text);
+}
+
 static const char *local_address_complaint(const char *text)
 {
 	struct sockaddr_storage address;
@@ -244,6 +250,7 @@ STRING_TYPE(text, NULL, "text");
 STRING_TYPE(ascii, ascii_complaint, "ASCII text");
 STRING_TYPE(path, path_complaint, "absolute path");
 STRING_TYPE(address, address_complaint, "address and port");
+STRING_TYPE(key_location, key_location_complaint, "absolute path or pkcs11: URI");
 STRING_TYPE(local_address, local_address_complaint, "loopback address and port, or path");
 
 /* clang-format off */
@@ -370,6 +377,13 @@ static bool apply_table(struct load *load, const struct toml_table *table)
 		return fail(load, table->entries[0].line,
 		            "key '%s' stands before the first [table]; move it into its table",
 		            table->entries[0].key);
+	if (table->is_element && strcmp(table->name, CONFIG_CLIENTS_TABLE) == 0) {
+		char error[CONFIG_ERROR_LEN];
+
+		/* A table that is not whole frees what it has with the configuration. */
+		return config_clients_add(load->config, table, error, sizeof(error)) ||
+		       fail(load, table->line, "%s", error);
+	}
 	if (table->is_element)
 		return fail(load, table->line, "[[%s]] is an array of tables; write [%s]",
 		            table->name, table->name);
@@ -414,6 +428,12 @@ static bool check_relations(struct load *load)
 	unsigned int min_line = load->lines[KEY_security_pin_min_length];
 	unsigned int max_line = load->lines[KEY_security_pin_max_length];
 
+	if (load->config->daemon.max_connection_memory < load->config->daemon.max_message_size)
+		return fail(load, load->lines[KEY_daemon_max_message_size],
+		            "[daemon].max_message_size = %" PRIu64
+		            " is above max_connection_memory = %" PRIu64 "; lower it or raise that",
+		            load->config->daemon.max_message_size,
+		            load->config->daemon.max_connection_memory);
 	if (min > max)
 		return fail(load, min_line > max_line ? min_line : max_line,
 		            "[security].pin_min_length = %" PRIu64
@@ -507,6 +527,7 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		if (string_of(config, &keys[i]))
 			free(*string_of(config, &keys[i]));
+	config_clients_free(config);
 	free(config);
 }
 
@@ -716,6 +737,8 @@ void config_print_example(FILE *stream)
 	for (size_t i = 0; i < TABLE_COUNT; i++) {
 		fprintf(stream, "\n# %s\n[%s]\n", tables[i].help, tables[i].name);
 		print_keys(stream, tables[i].name, print_example_key);
+		if (strcmp(tables[i].name, "daemon") == 0) /* not secret: names */
+			config_clients_print_example(stream);
 	}
 }
 
@@ -727,5 +750,7 @@ void config_print_markdown(FILE *stream)
 		fputs("| key | values | default | change by | meaning |\n|---|---|---|---|---|\n",
 		      stream);
 		print_keys(stream, tables[i].name, print_markdown_key);
+		if (strcmp(tables[i].name, "daemon") == 0) /* not secret: names */
+			config_clients_print_markdown(stream);
 	}
 }

@@ -32,6 +32,7 @@ typedef char *config_text; /* never NULL; "" where the table's default is empty 
 typedef char *config_ascii;
 typedef char *config_path;
 typedef char *config_address;
+typedef char *config_key_location;
 typedef char *config_local_address;
 typedef struct config_ids config_ids;
 
@@ -41,7 +42,17 @@ typedef struct config_ids config_ids;
 #define END_CHOICES(name)      } config_##name;
 #include "config.def"
 
+/* One [[daemon.clients]]: whom it is about, and what they may do. */
+struct config_client {
+	unsigned int line;
+	char *common_name, *san, *fingerprint; /* NULL: any */
+	struct config_ids slots;               /* not restricted: all */
+	char **operations;                     /* ended by NULL; NULL: all */
+};
+
 struct config {
+	struct config_client *clients; /* in the file's order; the first that fits counts */
+	size_t client_count;
 #define TABLE(table, help) struct {
 #define KEY(table, key, type, fallback, min, max, change, help) config_##type key;
 #define END_TABLE(table)   } table;

@@ -274,6 +274,7 @@ static enum err audit(struct call *call, const struct row *row, enum err err)
 	if (call->application) {
 		call->record.uid = call->application->uid;
 		call->record.pid = call->application->pid;
+		call->record.client = application_client(call->application);
 	}
 	call->audit_sequence = audit_append(call->agent->audit, &call->record, &audit_result);
 	if (!audit_result)

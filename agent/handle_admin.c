@@ -106,10 +106,10 @@ static json_t *report_application(struct application *application)
 	connections = application->connection_count;
 	pthread_mutex_unlock(&application->lock);
 	name = json_string(application->name);
-	return json_pack("{s:I, s:i, s:i, s:o, s:i, s:i}", "id", (json_int_t)application->id, "pid",
-	                 (int)application->pid, "uid", (int)application->uid, "name",
+	return json_pack("{s:I, s:i, s:i, s:o, s:i, s:i, s:s*}", "id", (json_int_t)application->id,
+	                 "pid", (int)application->pid, "uid", (int)application->uid, "name",
 	                 name ? name : json_string("?"), "sessions", sessions, "connections",
-	                 connections);
+	                 connections, "client", application_client(application));
 }
 
 static void report_applications(struct agent *agent, json_t *report)

@@ -296,6 +296,7 @@ static void note_rewrapped(void *context, const struct volume *volume, enum err 
 	record.result = result;
 	record.uid = call->application->uid;
 	record.pid = call->application->pid;
+	record.client = application_client(call->application);
 	/* A log that fails fails for the request's own record, too. */
 	audit_append(call->agent->audit, &record, &audit_result);
 	call->record.detail = NULL;

@@ -31,62 +31,30 @@
 #include "slots.h"
 
 #define RING_ENTRIES    256u
-#define COMPLETIONS_MAX 64u
 #define DRAIN_SECONDS   5
 #define ACCEPT_PAUSE_NS 100000000
 #define LOOKS_PER_ENTRY 32u /* at shared memory, for one at the completion queue */
 
 struct io_uring_sqe *loop_sqe(struct loop *loop, struct completion *completion)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
-
-	while (!sqe) {
-		/* The queue is full: submitting empties it. Interrupted or short of memory, it is
-		 * tried again. */
-		io_uring_submit(&loop->ring);
-		sqe = io_uring_get_sqe(&loop->ring);
-	}
-	io_uring_sqe_set_data(sqe, completion);
-	return sqe;
+	return uring_sqe(&loop->ring, completion);
 }
 
 /* ---- receive buffers ---- */
 
-static void offer_buffer(struct loop *loop, uint16_t id)
-{
-	io_uring_buf_ring_add(loop->buffer_ring, loop->buffers + (size_t)id * LOOP_BUFFER_LEN,
-	                      LOOP_BUFFER_LEN, id, io_uring_buf_ring_mask(LOOP_BUFFER_COUNT), 0);
-	io_uring_buf_ring_advance(loop->buffer_ring, 1);
-}
-
 void loop_recycle_buffer(struct loop *loop, uint16_t id, size_t used_len)
 {
-	wire_wipe(loop->buffers + (size_t)id * LOOP_BUFFER_LEN, used_len);
-	offer_buffer(loop, id);
+	uring_buffers_recycle(&loop->offers, id, used_len);
 }
 
-/* The ring of offers is read by the kernel through pinned pages, which secret memory refuses; the
- * buffers are only copied to. */
 static int open_buffers(struct loop *loop)
 {
-	struct io_uring_buf_reg registration = {.ring_entries = LOOP_BUFFER_COUNT, .bgid = 0};
-	size_t ring_len = LOOP_BUFFER_COUNT * sizeof(struct io_uring_buf);
-	int error;
-
 	loop->buffers = slots_allocate((size_t)LOOP_BUFFER_COUNT * LOOP_BUFFER_LEN);
 	loop->ring_frame = slots_allocate(WIRE_RING_SIZE);
-	if (!loop->buffers || !loop->ring_frame ||
-	    posix_memalign((void **)&loop->buffer_ring, 4096, ring_len))
+	if (!loop->buffers || !loop->ring_frame)
 		return -ENOMEM;
-	memset(loop->buffer_ring, 0, ring_len);
-	registration.ring_addr = (uint64_t)(uintptr_t)loop->buffer_ring;
-	error = io_uring_register_buf_ring(&loop->ring, &registration, 0);
-	if (error)
-		return error;
-	io_uring_buf_ring_init(loop->buffer_ring);
-	for (uint16_t id = 0; id < LOOP_BUFFER_COUNT; id++)
-		offer_buffer(loop, id);
-	return 0;
+	return uring_buffers_open(&loop->offers, &loop->ring, loop->buffers, LOOP_BUFFER_LEN,
+	                          LOOP_BUFFER_COUNT);
 }
 
 /* ---- mail ---- */
@@ -468,36 +436,14 @@ static void wait_for_completions(struct loop *loop)
 		io_uring_submit(&loop->ring);
 }
 
-static void run_completions(struct loop *loop)
-{
-	struct io_uring_cqe *cqes[COMPLETIONS_MAX];
-	unsigned int count = io_uring_peek_batch_cqe(&loop->ring, cqes, COMPLETIONS_MAX);
-
-	for (unsigned int i = 0; i < count; i++) {
-		struct completion *completion = io_uring_cqe_get_data(cqes[i]);
-
-		completion->handler(loop, completion, cqes[i]->res, cqes[i]->flags);
-	}
-	io_uring_cq_advance(&loop->ring, count);
-}
-
 static int open_ring(struct loop *loop)
 {
-	struct io_uring_params wishes = {.flags = IORING_SETUP_SINGLE_ISSUER |
-	                                          IORING_SETUP_DEFER_TASKRUN |
-	                                          IORING_SETUP_TASKRUN_FLAG};
-	struct io_uring_params plain = {0};
-	int error;
+	int error = uring_open(&loop->ring, RING_ENTRIES);
 
-	error = io_uring_queue_init_params(RING_ENTRIES, &loop->ring, &wishes);
-	loop->taskrun_flag = !error;
-	if (error == -EINVAL) /* before Linux 6.1 */
-		error = io_uring_queue_init_params(RING_ENTRIES, &loop->ring, &plain);
 	if (error)
 		return error;
 	loop->ring_ready = true;
-	/* Saves a look-up at every entry; without it all works as well. */
-	io_uring_register_ring_fd(&loop->ring);
+	loop->taskrun_flag = loop->ring.flags & IORING_SETUP_TASKRUN_FLAG;
 	error = io_uring_register_files_sparse(&loop->ring, loop->file_count);
 	return error ? error : open_buffers(loop);
 }
@@ -531,7 +477,7 @@ static void *run(void *argument)
 	arm_all(loop);
 	while (!drained(loop)) {
 		wait_for_completions(loop);
-		run_completions(loop);
+		uring_run(&loop->ring, loop);
 		connection_rings_run(loop);
 		if (owes_audit(loop) || audit_is_due(loop->agent->audit, loop->last_reply_ns))
 			loop_write_audit(loop);
@@ -577,17 +523,6 @@ static int nth_cpu(const cpu_set_t *allowed, unsigned int n)
 	return -1;
 }
 
-static int open_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 /* As many descriptors as the process may have (the soft limit is 1024 nearly everywhere, and a
  * table of registered files above it is refused). Returns how many a loop may register. */
 static uint32_t raise_descriptor_limit(void)
@@ -621,7 +556,7 @@ int loops_open(struct agent *agent, int listen_fd, char *error, size_t error_len
 		goto failed;
 	agent->loops[0]->listen_fd = listen_fd;
 	agent->loops[0]->event_fd = events_fd(agent->events);
-	agent->loops[0]->signal_fd = open_signals();
+	agent->loops[0]->signal_fd = uring_signals();
 	if (agent->loops[0]->signal_fd >= 0)
 		return 0;
 failed:
@@ -702,7 +637,7 @@ static void loop_free(struct loop *loop)
 	loop_calls_destroy(loop);
 	slots_release(loop->buffers);
 	slots_release(loop->ring_frame);
-	free(loop->buffer_ring);
+	uring_buffers_close(&loop->offers);
 	free(loop->mail_fds);
 	close(loop->wake_fd);
 	if (loop->signal_fd >= 0)

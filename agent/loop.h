@@ -20,6 +20,7 @@
 #include "agent.h"
 #include "call.h"
 #include "completion.h"
+#include "uring.h"
 
 #define LOOP_BUFFER_LEN   16384u
 #define LOOP_BUFFER_COUNT 32u
@@ -38,7 +39,7 @@ struct loop {
 	bool taskrun_flag; /* the kernel says in memory when it wants to run */
 
 	/* Provided receive buffers, in locked memory, and the ring that offers them. */
-	struct io_uring_buf_ring *buffer_ring;
+	struct uring_buffers offers;
 	uint8_t *buffers;
 
 	/* The listening socket (loop 0 only, else -1), signals and kernel events. */

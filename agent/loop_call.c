@@ -102,11 +102,7 @@ static void on_delay_over(struct loop *loop, struct completion *completion, int3
 void loop_arm_timer(struct loop *loop, struct completion *completion, unsigned int delay_ms,
                     struct __kernel_timespec *when)
 {
-	struct io_uring_sqe *sqe = loop_sqe(loop, completion);
-
-	when->tv_sec = delay_ms / 1000;
-	when->tv_nsec = (long long)(delay_ms % 1000) * 1000000;
-	io_uring_prep_timeout(sqe, when, 0, 0);
+	uring_timer(&loop->ring, completion, delay_ms, when);
 }
 
 /* Sends the reply, after the delay that a wrong PIN owes. */

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,6 +94,15 @@ static enum slots_backend wanted_backend(const struct config *config)
 	};
 
 	return backends[config->security.locked_memory];
+}
+
+/* Before the sandbox closes the list of users. An installation without cratond has none of that
+ * name. */
+static uid_t find_front(const struct config *config)
+{
+	const struct passwd *user = getpwnam(config->daemon.user);
+
+	return user ? user->pw_uid : (uid_t)-1;
 }
 
 struct token_loader {
@@ -370,6 +380,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	log_use_json(config->agent.log_format == CONFIG_LOG_JSON);
+	agent.front_uid = find_front(config);
 	status = sandbox_enter(&agent.sandbox, config, options.config_path, error, sizeof(error));
 	if (!status)
 		status = run(&agent, error, sizeof(error));

@@ -13,18 +13,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent.h"
 #include "config.h"
 #include "listener.h"
 #include "log.h"
-#include "metrics.h"
+#include "metrics_http.h"
 
 #define CONNECTIONS_MAX 16u
 #define TIMEOUT_SECONDS 10u
 #define MEMORY_MAX      16384u /* of one request */
 
 struct metrics_server {
-	struct agent *agent;
+	struct metrics_source source;
+	const char *key; /* of the configuration, for messages */
 	struct MHD_Daemon *daemon;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "": not a Unix socket */
 };
@@ -63,7 +63,7 @@ static enum MHD_Result answer_metrics(struct metrics_server *server,
 
 	if (!out)
 		return MHD_NO;
-	metrics_write(server->agent, out);
+	server->source.write(server->source.context, out);
 	if (fclose(out)) {
 		free(text);
 		return MHD_NO;
@@ -76,12 +76,10 @@ static enum MHD_Result answer_metrics(struct metrics_server *server,
 static enum MHD_Result answer_health(struct metrics_server *server,
                                      struct MHD_Connection *connection)
 {
-	struct state *state = &server->agent->state;
 	char text[512];
 
-	if (state_operational(state))
+	if (server->source.healthy(server->source.context, text, sizeof(text)))
 		return answer_text(connection, MHD_HTTP_OK, "ok\n");
-	snprintf(text, sizeof(text), "%s: %s\n", state_name(state_get(state)), state_reason(state));
 	return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, text);
 }
 
@@ -130,11 +128,11 @@ static int open_socket(struct metrics_server *server, const char *where, char *e
 
 	if (where[0] == '/') {
 		snprintf(server->path, sizeof(server->path), "%s", where);
-		return listener_open_for("[metrics].listen", where, 0660, error, error_len);
+		return listener_open_for(server->key, where, 0660, error, error_len);
 	}
 	fd = config_resolve(where, &address, &len) ? open_tcp(&address, len) : -1;
 	if (fd < 0)
-		snprintf(error, error_len, "[metrics].listen: cannot listen on %s: %s", where,
+		snprintf(error, error_len, "%s: cannot listen on %s: %s", server->key, where,
 		         strerror(errno));
 	return fd;
 }
@@ -152,9 +150,9 @@ static void log_microhttpd(void *unused, const char *format, va_list arguments)
 	log_info("metrics: %s", line);
 }
 
-int metrics_open(struct metrics_server **out, struct agent *agent, char *error, size_t error_len)
+int metrics_http_open(struct metrics_server **out, const char *key, const char *where,
+                      const struct metrics_source *source, char *error, size_t error_len)
 {
-	const char *where = agent->config->metrics.listen;
 	struct metrics_server *server;
 	int fd;
 
@@ -162,12 +160,15 @@ int metrics_open(struct metrics_server **out, struct agent *agent, char *error, 
 	if (!where || !*where)
 		return 0;
 	server = calloc(1, sizeof(*server));
+	if (server) {
+		server->source = *source;
+		server->key = key;
+	}
 	fd = server ? open_socket(server, where, error, error_len) : -1;
 	if (fd < 0) {
 		free(server);
 		return -1;
 	}
-	server->agent = agent;
 	server->daemon = MHD_start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ERROR_LOG | MHD_USE_ITC, 0,
 		NULL, NULL, handle, server, MHD_OPTION_EXTERNAL_LOGGER, log_microhttpd, NULL,
@@ -179,13 +180,13 @@ int metrics_open(struct metrics_server **out, struct agent *agent, char *error, 
 		*out = server;
 		return 0;
 	}
-	snprintf(error, error_len, "[metrics].listen: the HTTP server does not start on %s", where);
+	snprintf(error, error_len, "%s: the HTTP server does not start on %s", key, where);
 	close(fd);
 	free(server);
 	return -1;
 }
 
-void metrics_close(struct metrics_server *server)
+void metrics_http_close(struct metrics_server *server)
 {
 	if (!server)
 		return;

@@ -300,8 +300,8 @@ static bool has_control(const char *text)
 	return false;
 }
 
-/* A key or a table's name, and the spaces after it. */
-static bool take_key(struct parser *parser, const char **key)
+/* A key or a table's name, or a part of one, and the spaces after it. */
+static bool take_part(struct parser *parser, const char **key)
 {
 	size_t key_len;
 
@@ -317,8 +317,38 @@ static bool take_key(struct parser *parser, const char **key)
 	if (has_control(*key))
 		return fail(parser, "a key contains a control character");
 	skip_space(parser);
+	return true;
+}
+
+static bool take_key(struct parser *parser, const char **key)
+{
+	if (!take_part(parser, key))
+		return false;
 	if (at_char(parser, '.'))
 		return fail(parser, "dotted keys are not supported; use a [table]");
+	return true;
+}
+
+/* The name of an array of tables, which may have two bare parts. They are stored one behind the
+ * other, so that the dot takes the place of the first one's end. */
+static bool take_element_name(struct parser *parser, const char **name, bool *is_dotted)
+{
+	bool is_bare_part = parser->at < parser->end && is_bare(*parser->at);
+	const char *second;
+
+	*is_dotted = false;
+	if (!take_part(parser, name))
+		return false;
+	if (!at_char(parser, '.'))
+		return true;
+	parser->at++;
+	skip_space(parser);
+	is_bare_part = is_bare_part && parser->at < parser->end && is_bare(*parser->at);
+	if (!is_bare_part || !take_part(parser, &second) || at_char(parser, '.'))
+		return fail(parser, "dotted keys are not supported, but for [[TABLE.NAME]] with "
+		                    "bare names");
+	((char *)(uintptr_t)second)[-1] = '.';
+	*is_dotted = true;
 	return true;
 }
 
@@ -539,7 +569,48 @@ static bool is_name_free(struct parser *parser, const char *name, bool is_elemen
 	return true;
 }
 
-static bool add_table(struct parser *parser, const char *name, bool is_element)
+static bool begins_with(const char *name, const char *parent)
+{
+	size_t parent_len = strlen(parent);
+
+	return strncmp(name, parent, parent_len) == 0 && name[parent_len] == '.';
+}
+
+/* [[a.b]] is for a table a (given before, or not at all) that has no b of its own; otherwise the
+ * document means something else, or nothing. */
+static bool is_parent_free(struct parser *parser, const char *name)
+{
+	const struct toml_document *document = parser->document;
+
+	for (size_t i = 0; i < document->table_count; i++) {
+		const struct toml_table *table = &document->tables[i];
+
+		for (size_t j = 0; i == 0 && j < table->entry_count; j++)
+			if (begins_with(name, table->entries[j].key))
+				return fail(parser, "'%s' has the name of the key on line %u", name,
+				            table->entries[j].line);
+		if (i == 0 || table->is_dotted || !begins_with(name, table->name))
+			continue;
+		if (table->is_element || find_entry(table, name + strlen(table->name) + 1))
+			return fail(parser, "'%s' does not fit the table on line %u", name,
+			            table->line);
+	}
+	return true;
+}
+
+/* Its arrays of tables come after a table, so that all its keys are known by then. */
+static bool has_no_children(struct parser *parser, const char *name)
+{
+	const struct toml_document *document = parser->document;
+
+	for (size_t i = 1; i < document->table_count; i++)
+		if (document->tables[i].is_dotted && begins_with(document->tables[i].name, name))
+			return fail(parser, "'%s' must come before its arrays of tables (line %u)",
+			            name, document->tables[i].line);
+	return true;
+}
+
+static bool add_table(struct parser *parser, const char *name, bool is_element, bool is_dotted)
 {
 	struct toml_document *document = parser->document;
 	struct toml_table *tables;
@@ -550,24 +621,29 @@ static bool add_table(struct parser *parser, const char *name, bool is_element)
 	if (!tables)
 		return fail(parser, "out of memory");
 	document->tables = tables;
-	tables[document->table_count++] =
-		(struct toml_table){.name = name, .line = parser->line, .is_element = is_element};
+	tables[document->table_count++] = (struct toml_table){.name = name,
+	                                                      .line = parser->line,
+	                                                      .is_element = is_element,
+	                                                      .is_dotted = is_dotted};
 	return true;
 }
 
 static bool take_header(struct parser *parser)
 {
-	bool is_element;
+	bool is_element, is_dotted = false;
 	const char *name;
 
 	parser->at++;
 	is_element = take_char(parser, '[');
 	skip_space(parser);
-	if (!take_key(parser, &name))
+	if (!(is_element ? take_element_name(parser, &name, &is_dotted) : take_key(parser, &name)))
 		return false;
 	if (!take_char(parser, ']') || (is_element && !take_char(parser, ']')))
 		return unexpected(parser, is_element ? "']]'" : "']'");
-	return is_name_free(parser, name, is_element) && add_table(parser, name, is_element);
+	if (is_dotted ? !is_parent_free(parser, name) : !has_no_children(parser, name))
+		return false;
+	return is_name_free(parser, name, is_element) &&
+	       add_table(parser, name, is_element, is_dotted);
 }
 
 static bool take_lines(struct parser *parser)
@@ -589,7 +665,7 @@ static bool take_document(struct parser *parser)
 	if (!check_bytes(parser))
 		return false;
 	parser->store = parser->document->store;
-	return add_table(parser, "", false) && take_lines(parser);
+	return add_table(parser, "", false, false) && take_lines(parser);
 }
 
 struct toml_document *toml_parse(const char *text, size_t text_len, struct toml_error *error)

@@ -2,9 +2,9 @@
 /*
  * A strict reader for the part of TOML 1.0 that a configuration file needs: tables, arrays of
  * tables, bare and quoted keys, one-line strings, integers (decimal and hexadecimal), booleans and
- * flat arrays of those. Everything else (floats, dates, inline tables, dotted keys, multi-line
- * strings, nested arrays) is refused by name. It never accepts a document that TOML refuses, and it
- * knows nothing about what the keys mean: that is config.c.
+ * flat arrays of those. Everything else (floats, dates, inline tables, dotted keys but in [[a.b]],
+ * multi-line strings, nested arrays) is refused by name. It never accepts a document that TOML
+ * refuses, and it knows nothing about what the keys mean: that is config.c.
  */
 #ifndef AGENT_TOML_H
 #define AGENT_TOML_H
@@ -49,6 +49,7 @@ struct toml_table {
 	const char *name;  /* "" for the keys above the first header */
 	unsigned int line; /* of its header */
 	bool is_element;   /* [[name]]; several tables may then share the name */
+	bool is_dotted;    /* [[a.b]], the name is then "a.b" */
 	struct toml_entry *entries;
 	size_t entry_count;
 };

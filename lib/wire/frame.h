@@ -21,6 +21,7 @@
 #define WIRE_TICKET_LEN       16u
 #define WIRE_FIND_MAX         1024u /* handles in one find_objects reply */
 #define WIRE_ATTRIBUTE_MAX    128u  /* attributes in one template */
+#define WIRE_CLIENT_MAX       320u  /* octets of a remote client's identity */
 #define WIRE_FRAME_REPLY      0x0001u
 
 /* Feature bits of the hello. */

@@ -37,19 +37,40 @@ static void add_entries(json_t *object, const struct toml_table *table)
 		                    json_of(&table->entries[i].value));
 }
 
+/* Where the array of tables `name` hangs: in the root, or for "a.b" in the table a of it, made if
+ * need be. */
+static json_t *parent_of(json_t *root, const struct toml_table *table, const char **name)
+{
+	size_t parent_len = strcspn(table->name, ".");
+	json_t *parent;
+
+	*name = table->name;
+	if (!table->is_dotted)
+		return root;
+	*name += parent_len + 1;
+	parent = json_object_getn(root, table->name, parent_len);
+	if (!parent) {
+		parent = json_object();
+		json_object_setn_new(root, table->name, parent_len, parent);
+	}
+	return parent;
+}
+
 static void add_table(json_t *root, const struct toml_table *table)
 {
-	json_t *object = json_object();
-	json_t *list = json_object_get(root, table->name);
+	json_t *object = json_object(), *parent, *list;
+	const char *name;
 
 	add_entries(object, table);
 	if (!table->is_element) {
 		json_object_set_new(root, table->name, object);
 		return;
 	}
+	parent = parent_of(root, table, &name);
+	list = json_object_get(parent, name);
 	if (!list) {
 		list = json_array();
-		json_object_set_new(root, table->name, list);
+		json_object_set_new(parent, name, list);
 	}
 	json_array_append_new(list, object);
 }

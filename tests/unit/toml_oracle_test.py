@@ -23,6 +23,8 @@ AWKWARD = [
     b"", b"\n", b"\r\n", b"\r", b"#", b"# x\r", b"# \xc3\xa9\r\n", b"# \x00", b"\xef\xbb\xbfa=1", b"a=1\n\x1a", b"\x0c",
     b"a=1", b"a = 1 # x", b"a=1\r\nb=2", b"a=1\rb=2", b"a\n=1", b"a=\n1", b"a=1 2", b"a=1,", b"a==1", b"=1", b"''=1",
     b'""=1', b"a b=1", b"a.b=1", b"'a.b'=1", b"a . b = 1", b"1=1", b"-=1", b"_=1", b"-1-=1", b"\xc3\xa9=1", b"true=true",
+    b"[[a.b]]\nc=1\n[[a.b]]\nc=2", b"[a]\nx=1\n[[a.b]]\nc=1", b"[[ a . b ]]", b"[[a.b]]\n[[a.c]]", b"[a]\nb=1\n[[a.b]]", b"a=1\n[[a.b]]",
+    b"[[a.b]]\n[a]\nx=1", b"[[a.]]", b"[[.a]]", b"[[a.b]", b"[[a..b]]", b"[a.b]", b"[[a]]\n[[a.b]]", b"[[a.b]]\n[['a.b']]",
     b"[]", b"[a]", b"[ a ]", b"[\ta\t]", b"[a\n]", b"[[a]]", b"[[ a ]]", b"[ [a]]", b"[[a] ]", b"[[a]", b"[a]]", b"[a][b]",
     b"[a]\n[a]", b"[a]\n[[a]]", b"[[a]]\n[a]", b"[[a]]\n[[a]]", b"a=1\n[a]", b"a=[]\n[[a]]", b"a=[1]\n[a]", b"[a]b=1",
     b"[a]#x", b"['']", b"[\"a\"]\n[a]", b"[a]\na=1\n\"a\"=2", b"a=1\na=1", b"[a.b]", b"[a . b]", b"[-]", b"[\xc3\xa9]",

@@ -31,11 +31,12 @@ ifdef TEST_HOOKS
 OPTIMISE += -DCRATON_TEST_HOOKS=1
 endif
 
-PACKAGES := libcrypto zlib libmicrohttpd libseccomp sqlite3 liburing jansson libkeyutils libnl-genl-3.0 p11-kit-1
+PACKAGES := libcrypto libssl libnghttp2 libprotobuf-c zlib libmicrohttpd libseccomp sqlite3 liburing jansson libkeyutils libnl-genl-3.0 p11-kit-1
 PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 AGENT_LIBS := -lcrypto -lsqlite3 -luring -ljansson -lkeyutils -lnl-genl-3 -lnl-3 -lz -lmicrohttpd -lseccomp -lpthread
 ADMIN_LIBS := -ldevmapper -lblkid
 LIBRARY_LIBS := -lcrypto -lpthread
+GRPC_LIBS := -lnghttp2 -lprotobuf-c -lssl -lcrypto -luring -lmicrohttpd -lseccomp -ljansson -lpthread
 
 CPPFLAGS += -D_GNU_SOURCE -DCRATON_VERSION='"$(VERSION)"' -DCRATON_LIBDIR='"$(LIBDIR)"' -Ilib -Iagent -Iinclude/uapi $(PACKAGE_CFLAGS)
 CFLAGS ?= -g
@@ -48,6 +49,12 @@ WIRE_SOURCES := $(wildcard lib/wire/*.c)
 LIBRARY_SOURCES := $(wildcard lib/*.c)
 AGENT_SOURCES := $(filter-out agent/main.c,$(wildcard agent/*.c))
 ADMIN_SOURCES := $(wildcard agent/admin/*.c)
+GRPC_SOURCES := $(filter-out agent/grpc/main.c,$(wildcard agent/grpc/*.c))
+# What a generic client may ask for, and all that protobuf-c makes code of.
+GRPC_SERVED := craton_hsm.proto health.proto reflection.proto reflection_v1alpha.proto
+GRPC_PROTO := $(notdir $(wildcard agent/grpc/*.proto))
+GRPC_GENERATED := $(BUILD)/grpc
+GRPC_OBJECTS := $(patsubst %.proto,$(GRPC_GENERATED)/%.pb-c.o,$(GRPC_PROTO)) $(GRPC_GENERATED)/descriptors.o
 UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 API_SOURCES := $(wildcard tests/api/*_test.c)
 VM_SOURCES := $(wildcard tests/vm/*_vmtest.c tests/vm/scenes/*_vmtest.c)
@@ -56,6 +63,7 @@ BENCH_SOURCES := $(wildcard tests/bench/*.c)
 LIBRARY := $(BUILD)/libcraton_hsm.so
 DAEMON := $(BUILD)/craton-hsm-daemon
 ADMIN := $(BUILD)/craton-hsm-admin
+FRONT := $(BUILD)/cratond
 INTEGRITY := $(BUILD)/craton-hsm-integrity
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SOURCES))
 API_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(API_SOURCES))
@@ -64,7 +72,7 @@ VM_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(VM_SOURCES)) $(BUILD)/tests/
 BENCH := $(patsubst tests/%.c,$(BUILD)/tests/%,$(BENCH_SOURCES))
 
 .PHONY: all
-all: $(LIBRARY) $(DAEMON) $(ADMIN) $(LIBRARY).hmac $(DAEMON).hmac ## the daemon, the library, the admin program, in build/
+all: $(LIBRARY) $(DAEMON) $(ADMIN) $(FRONT) $(LIBRARY).hmac $(DAEMON).hmac ## the daemon, the library, the admin program, cratond, in build/
 
 # Objects of tests are kept for the next time, too.
 .SECONDARY:
@@ -89,6 +97,29 @@ $(DAEMON): $(OBJ)/agent/main.o $(BUILD)/libagent.a $(BUILD)/libwire.a
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS)
 $(ADMIN): $(call objects,$(ADMIN_SOURCES)) $(BUILD)/libagent.a $(BUILD)/liblibrary.a $(BUILD)/libwire.a
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(AGENT_LIBS) $(ADMIN_LIBS)
+
+# ---- cratond: code and descriptors from its .proto files ----
+
+$(GRPC_GENERATED)/%.pb-c.c: agent/grpc/%.proto
+	@mkdir -p $(@D)
+	@echo "  PROTO  $@"; protoc-c --proto_path=agent/grpc --c_out=$(@D) $<
+$(GRPC_GENERATED)/%.pb-c.h: $(GRPC_GENERATED)/%.pb-c.c ;
+.PRECIOUS: $(GRPC_GENERATED)/%.pb-c.c
+# Not ours to warn about.
+$(GRPC_GENERATED)/%.pb-c.o: $(GRPC_GENERATED)/%.pb-c.c
+	@echo "  CC/LD  $@"; $(CC) $(CPPFLAGS) -I$(GRPC_GENERATED) -std=gnu17 $(CFLAGS) $(OPTIMISE) $(HARDENING) -c -o $@ $<
+$(GRPC_GENERATED)/descriptors.bin: $(addprefix agent/grpc/,$(GRPC_SERVED))
+	@mkdir -p $(@D)
+	@echo "  PROTO  $@"; protoc --proto_path=agent/grpc --include_imports --descriptor_set_out=$@ $(GRPC_SERVED)
+$(GRPC_GENERATED)/descriptors.o: $(GRPC_GENERATED)/descriptors.bin
+	cd $(@D) && ld -r -b binary -z noexecstack -o $(@F) $(<F)
+
+$(OBJ)/agent/grpc/%.o $(OBJ)/tests/unit/grpc_%.o: CPPFLAGS += -I$(GRPC_GENERATED)
+$(call objects,$(GRPC_SOURCES) agent/grpc/main.c): | $(patsubst %.proto,$(GRPC_GENERATED)/%.pb-c.h,$(GRPC_PROTO))
+$(BUILD)/libgrpc.a: $(call objects,$(GRPC_SOURCES)) $(GRPC_OBJECTS)
+	@rm -f $@ && ar rcs $@ $^
+$(FRONT): $(OBJ)/agent/grpc/main.o $(BUILD)/libgrpc.a $(BUILD)/libagent.a $(BUILD)/libwire.a
+	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) $(LINK_HARDENING) -o $@ $^ $(GRPC_LIBS)
 
 # The sidecar is made by the program that checks it, so that there is one definition of what is hashed.
 $(LIBRARY).hmac $(DAEMON).hmac: %.hmac: % $(INTEGRITY)

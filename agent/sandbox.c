@@ -99,30 +99,51 @@ static void allow_system(int ruleset, uint64_t handled)
 		allow(ruleset, handled, devices[i], READING | LANDLOCK_ACCESS_FS_WRITE_FILE);
 }
 
-/* Files that are replaced by others are found by their folder, not by themselves. */
-static void allow_own(int ruleset, uint64_t handled, const struct config *config, const char *file)
-{
-	char binary[PATH_MAX], *real = realpath(file, NULL);
-	ssize_t len = readlink("/proc/self/exe", binary, sizeof(binary) - 1);
+/* What a program needs of the file system besides the system's. */
+typedef void allow_fn(int ruleset, uint64_t handled, const struct config *config);
 
+/* Files that are replaced by others are found by their folder, not by themselves. */
+static void allow_agent(int ruleset, uint64_t handled, const struct config *config)
+{
 	allow_folder_of(ruleset, handled, config->token.storage_path, WRITING);
 	allow(ruleset, handled, config->token.storage_path, WRITING);
 	allow_folder_of(ruleset, handled, config->audit.log_path, WRITING);
 	allow_folder_of(ruleset, handled, config->agent.socket, WRITING);
 	allow_folder_of(ruleset, handled, config->agent.device_key, WRITING);
 	allow_folder_of(ruleset, handled, config->metrics.listen, WRITING);
+	if (getenv("CREDENTIALS_DIRECTORY"))
+		allow(ruleset, handled, getenv("CREDENTIALS_DIRECTORY"), READING);
+}
+
+static void allow_front(int ruleset, uint64_t handled, const struct config *config)
+{
+	allow_folder_of(ruleset, handled, config->daemon.tls_cert, READING);
+	allow_folder_of(ruleset, handled, config->daemon.tls_key, READING);
+	allow_folder_of(ruleset, handled, config->daemon.tls_client_ca, READING);
+	allow_folder_of(ruleset, handled, config->daemon.tls_client_crl, READING);
+	allow_folder_of(ruleset, handled, config->agent.socket, READING);
+	allow_folder_of(ruleset, handled, config->daemon.metrics_listen, WRITING);
+	allow_folder_of(ruleset, handled, getenv("PKCS11_PROVIDER_MODULE"), READING);
+	allow(ruleset, handled, "/etc/craton-hsm", READING);
+	if (getenv("CREDENTIALS_DIRECTORY"))
+		allow(ruleset, handled, getenv("CREDENTIALS_DIRECTORY"), READING);
+}
+
+static void allow_both(int ruleset, uint64_t handled, const char *file)
+{
+	char binary[PATH_MAX], *real = realpath(file, NULL);
+	ssize_t len = readlink("/proc/self/exe", binary, sizeof(binary) - 1);
+
 	allow_folder_of(ruleset, handled, real, READING);
 	free(real);
 	if (len > 0) {
 		binary[len] = '\0';
 		allow_folder_of(ruleset, handled, binary, READING);
 	}
-	if (getenv("CREDENTIALS_DIRECTORY"))
-		allow(ruleset, handled, getenv("CREDENTIALS_DIRECTORY"), READING);
 }
 
 /* The version in force; 0 with the reason in errno. */
-static int enter_landlock(const struct config *config, const char *file)
+static int enter_landlock(const struct config *config, const char *file, allow_fn *allow_own)
 {
 	int version =
 		(int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -135,7 +156,8 @@ static int enter_landlock(const struct config *config, const char *file)
 	if (ruleset < 0)
 		return 0;
 	allow_system(ruleset, handled);
-	allow_own(ruleset, handled, config, file);
+	allow_both(ruleset, handled, file);
+	allow_own(ruleset, handled, config);
 	failed = (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
 	close(ruleset);
 	return failed ? 0 : version;
@@ -247,8 +269,8 @@ static bool enter_seccomp(void)
 
 /* ---- both ---- */
 
-int sandbox_enter(struct sandbox *sandbox, const struct config *config, const char *file,
-                  char *error, size_t error_len)
+static int enter(struct sandbox *sandbox, const struct config *config, const char *file,
+                 allow_fn *allow_own, char *error, size_t error_len)
 {
 	bool required = config->security.sandbox == CONFIG_SANDBOX_REQUIRED;
 
@@ -257,7 +279,7 @@ int sandbox_enter(struct sandbox *sandbox, const struct config *config, const ch
 		log_warning("the sandbox is off ([security].sandbox)");
 		return 0;
 	}
-	sandbox->landlock = enter_landlock(config, file);
+	sandbox->landlock = enter_landlock(config, file, allow_own);
 	if (!sandbox->landlock)
 		log_warning("sandbox: no Landlock here (%s); files are only protected by their "
 		            "owners and modes",
@@ -271,4 +293,16 @@ int sandbox_enter(struct sandbox *sandbox, const struct config *config, const ch
 	         "[security].sandbox = \"required\" cannot be had here; see the warnings, or set "
 	         "\"auto\"");
 	return -1;
+}
+
+int sandbox_enter(struct sandbox *sandbox, const struct config *config, const char *file,
+                  char *error, size_t error_len)
+{
+	return enter(sandbox, config, file, allow_agent, error, error_len);
+}
+
+int sandbox_enter_front(struct sandbox *sandbox, const struct config *config, const char *file,
+                        char *error, size_t error_len)
+{
+	return enter(sandbox, config, file, allow_front, error, error_len);
 }

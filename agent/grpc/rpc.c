@@ -169,14 +169,20 @@ static void cancel_operations(struct client *client, uint64_t handle)
 
 /* ---- sessions and queues ---- */
 
-/* To the end of the link's queue, which is run before the loop sleeps. */
-static void queue(struct rpc *rpc)
+/* To the end of the link's queue, until something happens: the queue is run after whatever could make room. */
+static void wait_for_room(struct rpc *rpc)
 {
 	struct link *link = &rpc->client->link;
 
 	rpc->queue_next = NULL;
 	*link->waiting_last = rpc;
 	link->waiting_last = &rpc->queue_next;
+}
+
+/* The same for a call that may be able to go: the queue is run before the loop sleeps. */
+static void queue(struct rpc *rpc)
+{
+	wait_for_room(rpc);
 	front_mark_dirty(rpc->client);
 }
 
@@ -194,7 +200,8 @@ static void let_go(struct rpc *rpc)
 		cancel_operations(client, session->handle);
 	next = sessions_release(&client->sessions, session, rpc);
 	if (next)
-		queue(next);
+		wait_for_room(next);
+	front_mark_dirty(client);
 }
 
 /* After the end: what is left to do once the agent owes nothing, and nobody reads. */
@@ -267,7 +274,7 @@ static void fail_pool_waiters(struct client *client, uint64_t slot, uint64_t ckr
 		    place.slot == slot)
 			rpc_refuse(rpc, ckr);
 		else
-			queue(rpc);
+			wait_for_room(rpc);
 	}
 }
 
@@ -354,7 +361,7 @@ static bool take_pool_session(struct rpc *rpc, uint64_t slot)
 	if (may_open && link_has_room(&rpc->client->link, 1, 0))
 		grow_pool(rpc->client, slot);
 	if (rpc->state == RPC_QUEUED)
-		queue(rpc);
+		wait_for_room(rpc);
 	return false;
 }
 
@@ -420,13 +427,13 @@ void rpc_run(struct rpc *rpc)
 			if (link->state == LINK_DOWN)
 				rpc_fail(rpc, GRPC_UNAVAILABLE, "the agent cannot be reached");
 			else
-				queue(rpc);
+				wait_for_room(rpc);
 			return;
 		}
 		if (!take_session(rpc))
 			return;
 		if (!link_has_room(link, rpc->method->frames, rpc->reader.message.len)) {
-			queue(rpc);
+			wait_for_room(rpc);
 			return;
 		}
 	}

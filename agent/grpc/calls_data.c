@@ -8,8 +8,11 @@
 
 #define REQUEST(type) ((const CratonHsm__##type *)rpc->request)
 
-/* The PIN that a key with CKA_ALWAYS_AUTHENTICATE wants between the two. */
-static bool send_context_login(struct rpc *rpc, ProtobufCBinaryData pin)
+/*
+ * The PIN that a key with CKA_ALWAYS_AUTHENTICATE wants between the two. A login runs on a worker of the agent's, where
+ * an operation that is sent behind it would overtake it; so that is sent after its answer.
+ */
+static void send_context_login(struct rpc *rpc, ProtobufCBinaryData pin)
 {
 	struct wire_login_request login = {
 		.session = rpc->session->handle,
@@ -17,7 +20,7 @@ static bool send_context_login(struct rpc *rpc, ProtobufCBinaryData pin)
 		.pin = translate_bytes(pin),
 	};
 
-	return !pin.len || rpc_send_login(rpc, &login);
+	rpc_send_login(rpc, &login);
 }
 
 /*
@@ -42,18 +45,27 @@ SEND_INIT(verify)
 SEND_INIT(encrypt)
 SEND_INIT(decrypt)
 
-void begin_sign(struct rpc *rpc)
+static bool send_sign(struct rpc *rpc)
 {
-	const CratonHsm__SignRequest *from = REQUEST(SignRequest);
 	struct wire_sign_request request = {
 		.session = rpc->session->handle,
 		.capacity = rpc_message_limit(rpc),
-		.data = translate_bytes(from->data),
+		.data = translate_bytes(REQUEST(SignRequest)->data),
 	};
 
-	if (send_sign_init(rpc, from->mechanism, from->key) &&
-	    send_context_login(rpc, from->context_pin))
-		rpc_send_sign(rpc, &request);
+	return rpc_send_sign(rpc, &request);
+}
+
+void begin_sign(struct rpc *rpc)
+{
+	const CratonHsm__SignRequest *from = REQUEST(SignRequest);
+
+	if (!send_sign_init(rpc, from->mechanism, from->key))
+		return;
+	if (from->context_pin.len)
+		send_context_login(rpc, from->context_pin);
+	else
+		send_sign(rpc);
 }
 
 bool answer_sign(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_bytes body)
@@ -61,6 +73,8 @@ bool answer_sign(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_byt
 	CratonHsm__SignReply reply = CRATON_HSM__SIGN_REPLY__INIT;
 	struct wire_sign_reply made;
 
+	if (!ckr && opcode == WIRE_OPCODE_login)
+		return send_sign(rpc);
 	if (ckr || opcode != WIRE_OPCODE_sign)
 		return !ckr;
 	if (!wire_decode_sign_reply(body, &made))
@@ -128,18 +142,27 @@ bool answer_encrypt(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_
 	return true;
 }
 
-void begin_decrypt(struct rpc *rpc)
+static bool send_decrypt(struct rpc *rpc)
 {
-	const CratonHsm__DecryptRequest *from = REQUEST(DecryptRequest);
 	struct wire_decrypt_request request = {
 		.session = rpc->session->handle,
 		.capacity = rpc_message_limit(rpc),
-		.data = translate_bytes(from->data),
+		.data = translate_bytes(REQUEST(DecryptRequest)->data),
 	};
 
-	if (send_decrypt_init(rpc, from->mechanism, from->key) &&
-	    send_context_login(rpc, from->context_pin))
-		rpc_send_decrypt(rpc, &request);
+	return rpc_send_decrypt(rpc, &request);
+}
+
+void begin_decrypt(struct rpc *rpc)
+{
+	const CratonHsm__DecryptRequest *from = REQUEST(DecryptRequest);
+
+	if (!send_decrypt_init(rpc, from->mechanism, from->key))
+		return;
+	if (from->context_pin.len)
+		send_context_login(rpc, from->context_pin);
+	else
+		send_decrypt(rpc);
 }
 
 bool answer_decrypt(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_bytes body)
@@ -147,6 +170,8 @@ bool answer_decrypt(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_
 	CratonHsm__DecryptReply reply = CRATON_HSM__DECRYPT_REPLY__INIT;
 	struct wire_decrypt_reply made;
 
+	if (!ckr && opcode == WIRE_OPCODE_login)
+		return send_decrypt(rpc);
 	if (ckr || opcode != WIRE_OPCODE_decrypt)
 		return !ckr;
 	if (!wire_decode_decrypt_reply(body, &made))

@@ -18,7 +18,8 @@ static bool check_begin(struct rpc *rpc, const CratonHsm__Begin *begin)
 	return false;
 }
 
-static bool send_context_login(struct rpc *rpc, const CratonHsm__Begin *begin)
+/* With a PIN for the operation, the data of the first message is sent after its answer (see calls_data.c). */
+static bool logs_in(struct rpc *rpc, const CratonHsm__Begin *begin)
 {
 	struct wire_login_request login = {
 		.session = rpc->session->handle,
@@ -26,7 +27,9 @@ static bool send_context_login(struct rpc *rpc, const CratonHsm__Begin *begin)
 		.pin = translate_bytes(begin->context_pin),
 	};
 
-	return !login.pin.len || rpc_send_login(rpc, &login);
+	if (login.pin.len)
+		rpc_send_login(rpc, &login);
+	return login.pin.len > 0;
 }
 
 /* send_NAME_begin: the first message's part. True also when there is nothing to begin. */
@@ -42,8 +45,7 @@ static bool send_context_login(struct rpc *rpc, const CratonHsm__Begin *begin)
 		rpc->begun = true;                                                                 \
 		SET_KEY_##name(init, begin->key);                                                  \
 		if (translate_mechanism(&rpc->arena, begin->mechanism, &init.mechanism))           \
-			return rpc_send_##name##_init(rpc, &init) &&                               \
-			       send_context_login(rpc, begin);                                     \
+			return rpc_send_##name##_init(rpc, &init) && !logs_in(rpc, begin);         \
 		rpc_refuse(rpc, CKR_ARGUMENTS_BAD);                                                \
 		return false;                                                                      \
 	}
@@ -118,6 +120,8 @@ bool answer_sign_stream(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct w
 	CratonHsm__SignReply reply = CRATON_HSM__SIGN_REPLY__INIT;
 	struct wire_sign_final_reply made;
 
+	if (!ckr && opcode == WIRE_OPCODE_login)
+		send_sign_update(rpc, REQUEST(SignStreamRequest)->data);
 	if (ckr || opcode != WIRE_OPCODE_sign_final)
 		return !ckr;
 	if (!wire_decode_sign_final_reply(body, &made))
@@ -220,17 +224,25 @@ bool answer_encrypt_stream(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struc
 	return true;
 }
 
+static void send_decrypt_part(struct rpc *rpc)
+{
+	struct wire_decrypt_update_request update = {
+		.session = rpc->session->handle,
+		.capacity = rpc_message_limit(rpc),
+		.data = translate_bytes(REQUEST(DecryptStreamRequest)->data),
+	};
+
+	if (update.data.len)
+		rpc_send_decrypt_update(rpc, &update);
+}
+
 void begin_decrypt_stream(struct rpc *rpc)
 {
-	struct wire_decrypt_update_request update = {.capacity = rpc_message_limit(rpc)};
 	struct wire_decrypt_final_request final = {.capacity = rpc_message_limit(rpc)};
 
 	if (rpc->request) {
-		update.session = rpc->session->handle;
-		update.data = translate_bytes(REQUEST(DecryptStreamRequest)->data);
-		if (send_decrypt_begin(rpc, REQUEST(DecryptStreamRequest)->begin) &&
-		    update.data.len)
-			rpc_send_decrypt_update(rpc, &update);
+		if (send_decrypt_begin(rpc, REQUEST(DecryptStreamRequest)->begin))
+			send_decrypt_part(rpc);
 	} else if (end_stream(rpc)) {
 		final.session = rpc->session->handle;
 		rpc_send_decrypt_final(rpc, &final);
@@ -253,6 +265,8 @@ bool answer_decrypt_stream(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struc
 
 	if (ckr)
 		return false;
+	if (opcode == WIRE_OPCODE_login)
+		send_decrypt_part(rpc);
 	if (opcode == WIRE_OPCODE_decrypt_update) {
 		if (!wire_decode_decrypt_update_reply(body, &part))
 			return false;

@@ -158,6 +158,12 @@ bool translate_mechanism(struct arena *arena, const CratonHsm__Mechanism *from,
 		return true;
 	wire_buffer_init(&buffer, WIRE_CONTROL_LIMIT, NULL);
 	given = put_parameter(&buffer, from);
+	/* As the library does it: no parameter is an empty vector, which key wrapping takes. */
+	if (given == WIRE_SHAPE_none && wanted == WIRE_SHAPE_initialization_vector) {
+		wire_encode_initialization_vector_parameter(
+			&buffer, &(struct wire_initialization_vector_parameter){0});
+		given = wanted;
+	}
 	if (!wire_shape_fits(wanted, (uint8_t)given)) {
 		to->shape = WIRE_SHAPE_malformed;
 		wire_buffer_free(&buffer);

@@ -104,7 +104,8 @@ static void drop(struct watch *watch, const char *reason)
 {
 	if (watch->fd < 0)
 		return;
-	set_state(watch, AGENT_DOWN, reason);
+	if (!watch->stopping)
+		set_state(watch, AGENT_DOWN, reason);
 	watch->connected = watch->asked = false;
 	shutdown(watch->fd, SHUT_RDWR);
 	if (watch->busy)

@@ -113,5 +113,5 @@ make_stubs() {
 
 # client SCRIPT ARGUMENT...: a Python script with the port and the certificates in its environment.
 client() {
-	FRONT_PORT=$FRONT_PORT PKI=$PKI PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$SCRATCH/stubs:$TOP/tests/grpc" SO_PIN=$SO_PIN USER_PIN=$USER_PIN /usr/bin/python3 "$@"
+	FRONT_PORT=$FRONT_PORT PKI=$PKI PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$SCRATCH/stubs:$TOP/tests/grpc" SO_PIN=$SO_PIN USER_PIN=$USER_PIN timeout "${CLIENT_SECONDS:-60}" /usr/bin/python3 "$@"
 }

@@ -27,6 +27,7 @@
 #define OUT_LIMIT       (2u * OUT_MAX)
 #define RATE_PERIOD_NS  10000000000ull
 #define LINGER_NS       2000000000ull /* for a last alert to be read */
+#define POOL_IDLE_NS    30000000000ull
 #define KEEPALIVE_IDLE  60
 #define KEEPALIVE_PAUSE 20
 
@@ -187,6 +188,7 @@ void client_flush(struct client *client)
 			client_free(client);
 		return;
 	}
+	client->sessions.now_ns = client->loop->now_ns;
 	if (client->link.waiting)
 		client_run_waiting(client);
 	link_flush(&client->link);
@@ -386,11 +388,25 @@ static void check_calls(struct client *client, bool agent_changed)
 	}
 }
 
+/* Sessions that were needed for a while are given back: others may want them. */
+static void trim_pool(struct client *client)
+{
+	struct client_session *stale;
+
+	client->sessions.now_ns = client->loop->now_ns;
+	while ((stale = sessions_stale_pool(&client->sessions, POOL_IDLE_NS))) {
+		rpc_close_session(client, stale->handle);
+		/* Nobody waits for a session that nobody uses. */
+		(void)sessions_remove(&client->sessions, stale);
+	}
+}
+
 void client_tick(struct client *client, bool agent_changed)
 {
 	if (client->closing)
 		return;
 	check_calls(client, agent_changed);
+	trim_pool(client);
 	if (client->lingering && client->loop->now_ns >= client->linger_until_ns)
 		client_close(client);
 	else if (!client->handshake_done && !client->at_end)

@@ -18,6 +18,7 @@
 
 #define ARENA_SLACK      (256u * 1024u) /* beyond twice the message: the structures around its octets */
 #define KEEP_LEN         1024u
+#define POOL_PAUSE_NS    10000000000ull
 #define UNREAD_MAX       (256u * 1024u) /* of a stream's reply, before its next part is begun */
 #define RESPONSE_LIMIT   (2u * WIRE_BULK_LIMIT)
 #define CANCEL_ALL_FLAGS (CKF_ENCRYPT | CKF_DECRYPT | CKF_DIGEST | CKF_SIGN | CKF_VERIFY | CKF_FIND_OBJECTS)
@@ -285,6 +286,7 @@ static void fail_pool(struct rpc *rpc, uint64_t ckr)
 	uint64_t slot = rpc->session->slot;
 	bool unused;
 
+	client->sessions.no_growth_ns = client->loop->now_ns + POOL_PAUSE_NS;
 	if (!sessions_from_pool(&client->sessions, slot, false, &unused))
 		fail_pool_waiters(client, slot, ckr);
 }

@@ -48,7 +48,8 @@ struct client_session *sessions_from_pool(struct sessions *sessions, uint64_t sl
 		if (each->handle && (!alone || !each->owner))
 			found = each;
 	}
-	*may_open = count < (alone ? SESSIONS_POOL : 1) && sessions->count < SESSIONS_MAX;
+	*may_open = count < (alone ? SESSIONS_POOL : 1) && sessions->count < SESSIONS_MAX &&
+	            (!count || sessions->now_ns >= sessions->no_growth_ns);
 	return found;
 }
 
@@ -64,6 +65,15 @@ struct client_session *sessions_idle_pool(struct sessions *sessions, uint64_t sl
 {
 	for (struct client_session *each = sessions->first; each; each = each->next)
 		if (each->is_pool && each->slot == slot && each->handle && !each->users)
+			return each;
+	return NULL;
+}
+
+struct client_session *sessions_stale_pool(struct sessions *sessions, uint64_t idle_ns)
+{
+	for (struct client_session *each = sessions->first; each; each = each->next)
+		if (each->is_pool && each->handle && !each->users &&
+		    sessions->now_ns - each->used_ns > idle_ns)
 			return each;
 	return NULL;
 }
@@ -86,8 +96,8 @@ struct rpc *sessions_release(struct sessions *sessions, struct client_session *s
 {
 	struct rpc *next = NULL;
 
-	(void)sessions;
 	session->users--;
+	session->used_ns = sessions->now_ns;
 	if (session->owner == rpc) {
 		session->owner = NULL;
 		next = session->waiting;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define SESSIONS_MAX  1024u /* of one client, cratond's own included */
-#define SESSIONS_POOL 4u    /* that cratond opens in one slot for one client */
+#define SESSIONS_POOL 8u    /* that cratond opens in one slot for one client */
 
 struct rpc;
 
@@ -23,12 +23,15 @@ struct client_session {
 	bool is_closed;           /* the agent has been told; freed when its last call lets go */
 	struct rpc *owner;        /* has it to itself */
 	unsigned int users;       /* calls that refer to it, the owner included */
+	uint64_t used_ns;         /* when one last let go of it */
 	struct rpc *waiting, **waiting_last; /* by `queue_next` */
 };
 
 struct sessions {
 	struct client_session *first;
 	unsigned int count;
+	uint64_t now_ns;      /* as the loop's */
+	uint64_t no_growth_ns; /* until then the pool stays as it is: the agent has refused another session */
 };
 
 /* Enters a session; NULL when there are too many or no memory. */
@@ -39,6 +42,8 @@ struct client_session *sessions_find(struct sessions *sessions, uint64_t handle)
  * tells whether another one may be opened. */
 struct client_session *sessions_from_pool(struct sessions *sessions, uint64_t slot, bool alone,
                                           bool *may_open);
+/* A session of the pool that nobody has used for this long; NULL: none. */
+struct client_session *sessions_stale_pool(struct sessions *sessions, uint64_t idle_ns);
 /* Does the client itself have a session in the slot? */
 bool sessions_has_own(const struct sessions *sessions, uint64_t slot);
 /* The next session of the pool in the slot that nobody uses, to be closed; NULL: none. */

@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# TIMEOUT 180
+# The limits of [daemon], one by one: each has a key, is counted in the metrics, and holds against a client that keeps to no rule.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+ktap_plan
+scratch
+# shellcheck source=tests/grpc/grpc.sh
+. "$TOP/tests/grpc/grpc.sh"
+make_pki
+make_stubs
+agent_start || { ktap_fail "agent starts"; ktap_done; }
+token_init limits >/dev/null
+METRICS=$SCRATCH/front-metrics.sock
+front_start "metrics_listen = \"$METRICS\"" 'max_connections = 4' 'max_streams = 8' 'max_message_size = 65536' 'max_connection_memory = 200000' 'max_header_size = 2048' \
+	'handshake_timeout = 1' 'idle_timeout = 2' 'max_resets = 20' 'max_pings = 20' || { ktap_fail "cratond starts"; ktap_done; }
+export FRONT_PID
+metrics() { curl -sS --max-time 10 --unix-socket "$METRICS" http://localhost/metrics; }
+count() { metrics | sed -n "s/^craton_grpc_limit_total{limit=\"$1\"} //p"; }
+# limit NAME LABEL FUNCTION: it holds, is counted, and cratond still serves.
+limit() {
+	local before after
+	before=$(count "$2")
+	client "$TOP/tests/grpc/limits.py" "$3" >"$SCRATCH/out" 2>&1
+	local status=$?
+	after=$(count "$2")
+	check "$1" eval 'cat "$SCRATCH/out"; echo "'"$2: $before -> $after"'"; [ '"$status"' -eq 0 ] && [ "'"${after:-0}"'" -gt "'"${before:-0}"'" ]'
+}
+check "metrics are served" eval '[ "$(count connections)" = 0 ]'
+check "promtool finds nothing wrong with them" eval '[ -z "$(metrics | promtool check metrics 2>&1 | grep -v "use base unit" | tee /dev/stderr)" ]'
+check "healthz" eval '[ "$(curl -sS --unix-socket "$METRICS" http://localhost/healthz)" = ok ]'
+limit "rapid resets are answered by GOAWAY" resets resets
+limit "a flood of PINGs is answered by GOAWAY" pings pings
+limit "a flood of SETTINGS, too" pings settings
+limit "streams per connection" streams streams
+limit "size of the headers" header_size headers
+limit "size of a message" message_size messages
+limit "memory of a connection" connection_memory memory
+limit "time of the handshake" handshake_timeout handshake
+limit "idle connections" idle_timeout idle
+limit "connections" connections connections
+check "the log says who flooded" front_says 'too many cancelled calls; its connection is ended'
+check "and that there are too many connections, once" eval '[ "$(grep -c "as many as \[daemon\].max_connections lets in" "$FRONT_LOG")" -eq 1 ]'
+check "a client that stops reading holds nobody up" client "$TOP/tests/grpc/limits.py" unread
+check "every limit has its key" eval 'for key in $(sed -nE "s/^LIMIT\([A-Z]+, +\"[a-z_]+\", +\"([a-z_]+)\"\)$/\1/p" "$TOP/agent/grpc/limits.def"); do grep -q "KEY(daemon, $key," "$TOP/agent/config.def" || { echo "$key"; exit 1; }; done'
+check_here "it stops" front_stop
+ktap_done

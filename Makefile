@@ -159,7 +159,7 @@ docs/protocol.md: scripts/protocol-doc.c $(wildcard lib/wire/*.def) | $(BUILD)/p
 .PHONY: docs
 docs: docs/protocol.md docs/configuration.md ## the documents that are made from tables
 docs/configuration.md: agent/config.def agent/config.c | $(DAEMON).hmac
-	{ printf '# Configuration\n\nMade from agent/config.def by `make docs`. The file is TOML: tables, strings, integers, booleans, arrays; anything else is\nrefused with file and line. It must belong to root or to the daemon'"'"'s user and be writable by nobody else.\n\nSIGHUP reads the file again. Keys whose change is by reload are then in force, and an audit record\n`reload-configuration` names them; for the others the log says that they wait for a restart. A file that is not good changes\nnothing, and the log says why. Read and checked, but not used yet: `[daemon]`.\n\n'; \
+	{ printf '# Configuration\n\nMade from agent/config.def by `make docs`. The file is TOML: tables, strings, integers, booleans, arrays; anything else is\nrefused with file and line. It must belong to root or to the daemon'"'"'s user and be writable by nobody else.\n\nSIGHUP reads the file again. Keys whose change is by reload are then in force, and an audit record\n`reload-configuration` names them; for the others the log says that they wait for a restart. A file that is not good changes\nnothing, and the log says why.\n\n`[daemon]` is cratond'"'"'s, which has a SIGHUP of its own ([remote access](remote-access.md)).\n\n'; \
 		$(DAEMON) --print-config-table; } >$@.new && mv $@.new $@
 
 .PHONY: fuzz
@@ -274,6 +274,8 @@ install: all manuals ## install to DESTDIR/PREFIX; an existing configuration is 
 	install -D -m 0755 $(DAEMON) $(DESTDIR)$(PREFIX)/sbin/craton-hsm-daemon
 	install -D -m 0644 $(DAEMON).hmac $(DESTDIR)$(PREFIX)/sbin/craton-hsm-daemon.hmac
 	install -D -m 0755 $(ADMIN) $(DESTDIR)$(PREFIX)/sbin/craton-hsm-admin
+	install -D -m 0755 $(FRONT) $(DESTDIR)$(PREFIX)/sbin/cratond
+	for name in $(GRPC_SERVED); do install -D -m 0644 agent/grpc/$$name $(DESTDIR)$(PREFIX)/share/craton-hsm/proto/$$name || exit; done
 	install -D -m 0755 $(INTEGRITY) $(DESTDIR)$(PREFIX)/sbin/craton-hsm-integrity
 	install -D -m 0644 $(LIBRARY) $(DESTDIR)$(LIBDIR)/libcraton_hsm.so
 	install -D -m 0644 $(LIBRARY).hmac $(DESTDIR)$(LIBDIR)/libcraton_hsm.so.hmac
@@ -284,6 +286,8 @@ install: all manuals ## install to DESTDIR/PREFIX; an existing configuration is 
 	install -D -m 0644 $(BUILD)/completion/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/craton-hsm-admin.fish
 	install -D -m 0644 agent/systemd/craton-hsm.service $(DESTDIR)$(PREFIX)/lib/systemd/system/craton-hsm.service
 	install -D -m 0644 agent/systemd/craton-hsm.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/craton-hsm.conf
+	install -D -m 0644 agent/systemd/cratond.service $(DESTDIR)$(PREFIX)/lib/systemd/system/cratond.service
+	install -D -m 0644 agent/systemd/cratond.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/cratond.conf
 	install -D -m 0644 agent/systemd/craton-hsm.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/craton-hsm.conf
 	install -d $(DESTDIR)$(PREFIX)/share/p11-kit/modules
 	sed 's|@MODULE@|$(P11_KIT_MODULE)|' agent/systemd/craton-hsm.module >$(DESTDIR)$(PREFIX)/share/p11-kit/modules/craton-hsm.module
@@ -296,15 +300,17 @@ install: all manuals ## install to DESTDIR/PREFIX; an existing configuration is 
 		install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/craton-hsm && \
 		$(DAEMON) --print-config >$(DESTDIR)$(SYSCONFDIR)/craton-hsm/craton_hsm.toml; }
 uninstall: ## remove what install put there, but the configuration and the store
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/sbin/,craton-hsm-daemon craton-hsm-daemon.hmac craton-hsm-admin craton-hsm-integrity)
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/sbin/,craton-hsm-daemon craton-hsm-daemon.hmac craton-hsm-admin craton-hsm-integrity cratond)
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libcraton_hsm.so libcraton_hsm.so.hmac)
 	rm -f $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-craton-hsm.rules
 	for page in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,share/bash-completion/completions/craton-hsm-admin \
 		share/zsh/vendor-completions/_craton-hsm-admin share/fish/vendor_completions.d/craton-hsm-admin.fish \
 		lib/systemd/system/craton-hsm.service lib/sysusers.d/craton-hsm.conf lib/tmpfiles.d/craton-hsm.conf \
+		lib/systemd/system/cratond.service lib/sysusers.d/cratond.conf \
 		share/p11-kit/modules/craton-hsm.module)
-	rm -rf $(DESTDIR)$(MODULE_SOURCE)
+	rm -rf $(DESTDIR)$(MODULE_SOURCE) $(DESTDIR)$(PREFIX)/share/craton-hsm/proto
+	[ ! -d $(DESTDIR)$(PREFIX)/share/craton-hsm ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/share/craton-hsm
 
 .PHONY: deb
 # A copy of the sources, with the packaging where dpkg wants it; what comes out is in build/deb.

@@ -26,7 +26,8 @@ struct sandbox {
 int sandbox_enter(struct sandbox *sandbox, const struct config *config, const char *file,
                   char *error, size_t error_len);
 
-/* The same for cratond: it reads its certificates and connects to the agent's socket, and nothing else. */
+/* The same for cratond: it reads its certificates and connects to the agent's socket, and nothing
+ * else. */
 int sandbox_enter_front(struct sandbox *sandbox, const struct config *config, const char *file,
                         char *error, size_t error_len);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The memory of one call's messages: given out piece by piece, bounded, and wiped and given back as a
- * whole, since requests carry PINs. protobuf-c allocates from it.
+ * The memory of one call's messages: given out piece by piece, bounded, and wiped and given back as
+ * a whole, since requests carry PINs. protobuf-c allocates from it.
  */
 #ifndef GRPC_ARENA_H
 #define GRPC_ARENA_H

@@ -9,7 +9,7 @@
 #include "grpc/method.h"
 #include "grpc/translate.h"
 
-#define METHOD(service, name, function, request, need, frames, streams, rule, finished, lost)                      \
+#define METHOD(service, name, function, request, need, frames, streams, rule, finished, lost)      \
 	void begin_##function(struct rpc *rpc);                                                    \
 	bool answer_##function(struct rpc *rpc, uint16_t opcode, uint64_t ckr,                     \
 	                       struct wire_bytes body);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations on data that is in one message: the Init and the operation are sent to the agent one behind the
- * other, so that they cost one crossing. If the Init fails, that is what the client is told.
+ * Operations on data that is in one message: the Init and the operation are sent to the agent one
+ * behind the other, so that they cost one crossing. If the Init fails, that is what the client is
+ * told.
  */
 #include "grpc/calls.h"
 #include "grpc/client.h"
@@ -9,8 +10,9 @@
 #define REQUEST(type) ((const CratonHsm__##type *)rpc->request)
 
 /*
- * The PIN that a key with CKA_ALWAYS_AUTHENTICATE wants between the two. A login runs on a worker of the agent's, where
- * an operation that is sent behind it would overtake it; so that is sent after its answer.
+ * The PIN that a key with CKA_ALWAYS_AUTHENTICATE wants between the two. A login runs on a worker
+ * of the agent's, where an operation that is sent behind it would overtake it; so that is sent
+ * after its answer.
  */
 static void send_context_login(struct rpc *rpc, ProtobufCBinaryData pin)
 {

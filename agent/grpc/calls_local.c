@@ -60,7 +60,8 @@ static void put_health(struct rpc *rpc, bool is_known)
 	Grpc__Health__V1__HealthCheckResponse reply = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
 
 	if (!is_known)
-		reply.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
+		reply.status =
+			GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
 	else if (agent_state(rpc) == AGENT_OPERATIONAL)
 		reply.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
 	else
@@ -70,8 +71,7 @@ static void put_health(struct rpc *rpc, bool is_known)
 
 static bool names_known_service(const struct rpc *rpc)
 {
-	const char *service =
-		((const Grpc__Health__V1__HealthCheckRequest *)rpc->request)->service;
+	const char *service = ((const Grpc__Health__V1__HealthCheckRequest *)rpc->request)->service;
 
 	return !*service || strcmp(service, SERVICE) == 0;
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sessions, tokens and PINs. cratond keeps its table of sessions (sessions.h) in step with the agent's,
- * and takes the sessions of its own pool away where they would be in the client's way.
+ * Sessions, tokens and PINs. cratond keeps its table of sessions (sessions.h) in step with the
+ * agent's, and takes the sessions of its own pool away where they would be in the client's way.
  */
 #include "grpc/calls.h"
 #include "grpc/client.h"
 
 #define REQUEST(type) ((const CratonHsm__##type *)rpc->request)
 
-/* Sessions of the pool would make the agent refuse an SO's login and a token's initialisation, and keep a login
- * alive that ends with the client's last session. */
+/* Sessions of the pool would make the agent refuse an SO's login and a token's initialisation, and
+ * keep a login alive that ends with the client's last session. */
 static void close_pool(struct client *client, uint64_t slot)
 {
 	struct client_session *session;
@@ -165,8 +165,8 @@ bool answer_logout(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_b
 
 void begin_get_token_info(struct rpc *rpc)
 {
-	struct wire_get_token_info_request request = {
-		.slot_id = REQUEST(GetTokenInfoRequest)->slot};
+	struct wire_get_token_info_request request = {.slot_id =
+	                                                      REQUEST(GetTokenInfoRequest)->slot};
 
 	rpc_send_get_token_info(rpc, &request);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations on data that comes in many messages. The first says what to do; every one may bring data; the
- * end of the stream is the Final. A session is held from the first to the last.
+ * Operations on data that comes in many messages. The first says what to do; every one may bring
+ * data; the end of the stream is the Final. A session is held from the first to the last.
  */
 #include "grpc/calls.h"
 #include "grpc/client.h"
@@ -18,7 +18,8 @@ static bool check_begin(struct rpc *rpc, const CratonHsm__Begin *begin)
 	return false;
 }
 
-/* With a PIN for the operation, the data of the first message is sent after its answer (see calls_data.c). */
+/* With a PIN for the operation, the data of the first message is sent after its answer (see
+ * calls_data.c). */
 static bool logs_in(struct rpc *rpc, const CratonHsm__Begin *begin)
 {
 	struct wire_login_request login = {

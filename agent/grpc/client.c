@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A client's socket: octets in through TLS to HTTP/2, and out again; its timeouts and its end. Everything
- * here runs in the client's loop.
+ * A client's socket: octets in through TLS to HTTP/2, and out again; its timeouts and its end.
+ * Everything here runs in the client's loop.
  */
 #include "grpc/client.h"
 
@@ -320,8 +320,7 @@ static void on_received(struct loop *loop, struct completion *completion, int32_
 
 		if (octets.len && !client->closing && !client->at_end)
 			take_octets(client, octets);
-		uring_buffers_recycle(&loop->buffers, id,
-		                      result > 0 ? (size_t)result : 0);
+		uring_buffers_recycle(&loop->buffers, id, result > 0 ? (size_t)result : 0);
 	}
 	if (result <= 0 && result != -ENOBUFS)
 		lose(client);
@@ -382,7 +381,8 @@ static void check_calls(struct client *client, bool agent_changed)
 	for (struct rpc *rpc = client->rpcs, *next; rpc; rpc = next) {
 		next = rpc->next;
 		if (rpc->deadline_ns && rpc->deadline_ns <= client->loop->now_ns)
-			rpc_fail(rpc, GRPC_DEADLINE_EXCEEDED, "the deadline of the call has passed");
+			rpc_fail(rpc, GRPC_DEADLINE_EXCEEDED,
+			         "the deadline of the call has passed");
 		else if (agent_changed)
 			watch_tell(rpc);
 	}
@@ -448,7 +448,8 @@ static void name_peer(struct client *client)
 	}
 }
 
-/* Small answers at once, and a look now and then whether the host is still there. What cannot be set is only slower. */
+/* Small answers at once, and a look now and then whether the host is still there. What cannot be
+ * set is only slower. */
 static void set_options(int fd)
 {
 	int one = 1, idle = KEEPALIVE_IDLE, pause = KEEPALIVE_PAUSE;
@@ -486,9 +487,10 @@ static bool has_room(struct loop *loop, const struct settings *settings, unsigne
 	}
 	counters_limit(&loop->front->counters, LIMIT_CONNECTIONS);
 	if (!loop->full)
-		log_warning("there are %u connections, as many as [daemon].max_connections lets in; "
-		            "further ones are closed",
-		            count);
+		log_warning(
+			"there are %u connections, as many as [daemon].max_connections lets in; "
+			"further ones are closed",
+			count);
 	loop->full = true;
 	return false;
 }

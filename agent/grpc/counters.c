@@ -44,9 +44,11 @@ static void write_calls(struct counters *counters, FILE *out)
 			uint64_t count = atomic_load(&counters->calls[i][j]);
 
 			if (count)
-				fprintf(out, "%s{service=\"%s\",method=\"%s\",status=\"%s\"} %llu\n",
+				fprintf(out,
+				        "%s{service=\"%s\",method=\"%s\",status=\"%s\"} %llu\n",
 				        name, methods[i].service, methods[i].name,
-				        status_name((enum grpc_status)j), (unsigned long long)count);
+				        status_name((enum grpc_status)j),
+				        (unsigned long long)count);
 		}
 	}
 }
@@ -61,8 +63,8 @@ void counters_write(struct front *front, FILE *out)
 	             atomic_load(&front->agent_state) == AGENT_OPERATIONAL);
 	write_number(out, "craton_grpc_connections", "gauge", "connections of clients",
 	             atomic_load(&front->client_count));
-	write_number(out, "craton_grpc_handshakes_total", "counter", "TLS handshakes that succeeded",
-	             atomic_load(&counters->handshakes));
+	write_number(out, "craton_grpc_handshakes_total", "counter",
+	             "TLS handshakes that succeeded", atomic_load(&counters->handshakes));
 	write_number(out, "craton_grpc_handshake_failures_total", "counter", "those that failed",
 	             atomic_load(&counters->failed_handshakes));
 	write_number(out, "craton_grpc_denied_total", "counter",

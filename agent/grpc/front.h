@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cratond's context, and its loops: one thread each with its own io_uring. A loop owns its clients;
- * it never blocks but in io_uring_enter. All that arrives in one look at the completion queue is taken
- * in first; then each client that has something to send sends it at once, so that many requests become
- * one write to the agent, and many replies one write to the client.
+ * it never blocks but in io_uring_enter. All that arrives in one look at the completion queue is
+ * taken in first; then each client that has something to send sends it at once, so that many
+ * requests become one write to the agent, and many replies one write to the client.
  */
 #ifndef GRPC_FRONT_H
 #define GRPC_FRONT_H
@@ -75,7 +75,7 @@ struct loop {
 	struct client *dirty;   /* those that may have something to send, linked by `dirty_next` */
 	struct rpc *spare_rpcs;
 	unsigned int client_count, spare_rpc_count;
-	unsigned int deadlines; /* calls that have one */
+	unsigned int deadlines;  /* calls that have one */
 	unsigned int told_agent; /* front->agent_changes as the watchers were told */
 	uint64_t now_ns;         /* at the last look at the completion queue */
 	uint64_t looked_ns;      /* after the agent */
@@ -106,7 +106,8 @@ struct front {
 	struct counters counters;
 };
 
-/* Makes settings of a configuration, which they take over. NULL with one line in `error`; the configuration is freed. */
+/* Makes settings of a configuration, which they take over. NULL with one line in `error`; the
+ * configuration is freed. */
 struct settings *settings_new(struct config *config, char *error, size_t error_len);
 /* The newest settings, counted. */
 struct settings *front_settings(struct front *front);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The loops: rings, threads, accepting, mail between threads, signals, the clock, and the drain. What is
- * done with a connection is client.c's.
+ * The loops: rings, threads, accepting, mail between threads, signals, the clock, and the drain.
+ * What is done with a connection is client.c's.
  */
 #include "grpc/front.h"
 
@@ -215,7 +215,8 @@ void front_count_deadline(struct loop *loop, bool begins)
 	io_uring_prep_timeout_update(sqe, &loop->tick_period, (uint64_t)(uintptr_t)&loop->tick, 0);
 }
 
-/* Loop 0 also tells the supervisor that it is alive, and asks the agent how it is; once a second. */
+/* Loop 0 also tells the supervisor that it is alive, and asks the agent how it is; once a second.
+ */
 static void look_after(struct loop *loop)
 {
 	if (loop->now_ns - loop->looked_ns < (uint64_t)TICK_MS * 900000)
@@ -462,7 +463,8 @@ int front_loops_run(struct front *front, void (*ready_function)(struct front *),
 	pthread_barrier_init(&ready, NULL, front->loop_count + 1);
 	if (start_threads(front, &ready)) {
 		/* Threads at the barrier cannot be called back; the process ends with them. */
-		snprintf(error, error_len, "cannot start the event loops: %s; raise the limit of tasks",
+		snprintf(error, error_len,
+		         "cannot start the event loops: %s; raise the limit of tasks",
 		         strerror(errno));
 		return -1;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Request headers are a table of names; all others are ignored, as gRPC wants it. Replies have few, and
- * always the same, so that HPACK makes some octets of them.
+ * Request headers are a table of names; all others are ignored, as gRPC wants it. Replies have few,
+ * and always the same, so that HPACK makes some octets of them.
  */
 #include "grpc/header.h"
 
@@ -48,8 +48,7 @@ bool header_parse_timeout(struct wire_bytes value, uint64_t *ns)
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (value.data[value.len - 1] != units[i].letter)
 			continue;
-		*ns = number > TIMEOUT_MAX_NS / units[i].ns ? TIMEOUT_MAX_NS
-		                                            : number * units[i].ns;
+		*ns = number > TIMEOUT_MAX_NS / units[i].ns ? TIMEOUT_MAX_NS : number * units[i].ns;
 		return true;
 	}
 	return false;
@@ -97,8 +96,8 @@ void header_take(struct rpc *rpc, struct wire_bytes name, struct wire_bytes valu
 		const char *name;
 		void (*take)(struct rpc *rpc, struct wire_bytes value);
 	} rows[] = {
-		{":path", take_path},          {":method", take_method},
-		{"content-type", take_type},   {"grpc-encoding", take_encoding},
+		{":path", take_path},           {":method", take_method},
+		{"content-type", take_type},    {"grpc-encoding", take_encoding},
 		{"grpc-timeout", take_timeout},
 	};
 

@@ -17,7 +17,8 @@
 
 #define STREAM_WINDOW     (256 * 1024)
 #define CONNECTION_WINDOW (4 * 1024 * 1024)
-#define WORK_FACTOR       2u /* calls that a client may have, those whose streams are gone included, per stream */
+#define WORK_FACTOR                                                                                \
+	2u /* calls that a client may have, those whose streams are gone included, per stream */
 
 static struct counters *counters_of(struct client *client)
 {
@@ -92,7 +93,8 @@ static int on_header(nghttp2_session *http, const nghttp2_frame *frame, const ui
 		         "the headers are larger than [daemon].max_header_size");
 		return 0;
 	}
-	header_take(rpc, (struct wire_bytes){name, name_len}, (struct wire_bytes){value, value_len});
+	header_take(rpc, (struct wire_bytes){name, name_len},
+	            (struct wire_bytes){value, value_len});
 	return 0;
 }
 
@@ -139,8 +141,8 @@ static int on_frame(nghttp2_session *http, const nghttp2_frame *frame, void *con
 	return 0;
 }
 
-/* What a call does not keep counts against its window no more; the connection's window is only for keeping
- * clients from sending faster than we look. */
+/* What a call does not keep counts against its window no more; the connection's window is only for
+ * keeping clients from sending faster than we look. */
 static int on_data(nghttp2_session *http, uint8_t flags, int32_t stream_id, const uint8_t *octets,
                    size_t len, void *context)
 {
@@ -191,8 +193,8 @@ static int on_sent_frame(nghttp2_session *http, const nghttp2_frame *frame, void
 	    frame->rst_stream.error_code == NGHTTP2_REFUSED_STREAM)
 		counters_limit(counters_of(client), LIMIT_STREAMS);
 	/* The answer is complete, the request is not: its rest is of no interest. */
-	if (frame->hd.type == NGHTTP2_HEADERS && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) && rpc &&
-	    !rpc->input_ended)
+	if (frame->hd.type == NGHTTP2_HEADERS && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
+	    rpc && !rpc->input_ended)
 		return nghttp2_submit_rst_stream(http, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
 		                                 NGHTTP2_NO_ERROR);
 	return 0;
@@ -284,7 +286,8 @@ static int open_session(struct client *client, nghttp2_session_callbacks *callba
 		return failed;
 	nghttp2_option_set_no_auto_window_update(option, 1);
 	nghttp2_option_set_no_closed_streams(option, 1);
-	/* Ours are the limits that are counted and answered by GOAWAY; nghttp2's are behind them. */
+	/* Ours are the limits that are counted and answered by GOAWAY; nghttp2's are behind them.
+	 */
 	nghttp2_option_set_stream_reset_rate_limit(
 		option, 2 * client_config(client)->daemon.max_resets + 1000, 1000);
 	failed = nghttp2_session_server_new2(&client->http, callbacks, client, option);
@@ -331,8 +334,8 @@ bool http_receive(struct client *client, struct wire_bytes octets)
 	return taken >= 0;
 }
 
-/* nghttp2 gives what it has piece by piece; a piece stays its own until the next is asked for, so one
- * that does not fit is kept for the next time. */
+/* nghttp2 gives what it has piece by piece; a piece stays its own until the next is asked for, so
+ * one that does not fit is kept for the next time. */
 size_t http_send(struct client *client, uint8_t *octets, size_t room)
 {
 	size_t len = 0;
@@ -368,9 +371,9 @@ void http_goaway(struct client *client, uint32_t error)
 	if (!client->http)
 		return;
 	if (error == NGHTTP2_NO_ERROR)
-		(void)nghttp2_submit_goaway(
-			client->http, NGHTTP2_FLAG_NONE,
-			nghttp2_session_get_last_proc_stream_id(client->http), error, NULL, 0);
+		(void)nghttp2_submit_goaway(client->http, NGHTTP2_FLAG_NONE,
+		                            nghttp2_session_get_last_proc_stream_id(client->http),
+		                            error, NULL, 0);
 	else
 		(void)nghttp2_session_terminate_session(client->http, error);
 	front_mark_dirty(client);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP/2 between a client's octets and its calls, by nghttp2: headers in and out, windows, the limits
- * against floods. Neither TLS nor a socket is known here, so that it can be fuzzed by itself.
+ * HTTP/2 between a client's octets and its calls, by nghttp2: headers in and out, windows, the
+ * limits against floods. Neither TLS nor a socket is known here, so that it can be fuzzed by
+ * itself.
  */
 #ifndef GRPC_HTTP_H
 #define GRPC_HTTP_H
@@ -17,7 +18,8 @@ struct rpc;
 
 /* Begins the server's side. False: out of memory. */
 bool http_open(struct client *client);
-/* Takes octets of the client. False: the connection is to be closed once what is left has been sent. */
+/* Takes octets of the client. False: the connection is to be closed once what is left has been
+ * sent. */
 bool http_receive(struct client *client, struct wire_bytes octets);
 /* Fills `octets` with what is to be sent, up to `room`. 0: there is nothing now. */
 size_t http_send(struct client *client, uint8_t *octets, size_t room);

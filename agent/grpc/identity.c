@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Names out of a certificate. They were checked by nobody but the authority that signed it, so whatever is
- * shown of them is escaped by OpenSSL.
+ * Names out of a certificate. They were checked by nobody but the authority that signed it, so
+ * whatever is shown of them is escaped by OpenSSL.
  */
 #include "grpc/identity.h"
 
@@ -49,8 +49,8 @@ static void get_subject(X509 *certificate, char *text, size_t text_len)
 	BIO *bio = BIO_new(BIO_s_mem());
 	int len = 0;
 
-	if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0,
-	                              XN_FLAG_RFC2253) >= 0)
+	if (bio &&
+	    X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0)
 		len = BIO_read(bio, text, (int)text_len - 1);
 	text[len > 0 ? len : 0] = '\0';
 	BIO_free(bio);

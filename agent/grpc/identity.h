@@ -14,12 +14,12 @@ struct config;
 struct rule;
 struct rules;
 
-/* "CN=alice,O=Example serial=1a2b sha256=...": subject (RFC 2253, cut where it is too long), serial number and
- * fingerprint, printable ASCII. */
+/* "CN=alice,O=Example serial=1a2b sha256=...": subject (RFC 2253, cut where it is too long), serial
+ * number and fingerprint, printable ASCII. */
 void identity_describe(X509 *certificate, char *text, size_t text_len);
 
-/* Compiles the rules of a configuration, which outlives them. NULL with one line in `error`: a name of an operation is
- * unknown, or there is no memory. */
+/* Compiles the rules of a configuration, which outlives them. NULL with one line in `error`: a name
+ * of an operation is unknown, or there is no memory. */
 struct rules *rules_new(const struct config *config, char *error, size_t error_len);
 void rules_free(struct rules *rules);
 /* Are there any? */

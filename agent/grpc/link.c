@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connecting, greeting, and octets in both directions. Frames come from the agent, which is trusted more
- * than the clients; they are checked all the same.
+ * Connecting, greeting, and octets in both directions. Frames come from the agent, which is trusted
+ * more than the clients; they are checked all the same.
  */
 #include "grpc/link.h"
 
@@ -153,8 +153,7 @@ static void take_greeting(struct link *link, const struct wire_frame_header *hea
 static struct link_entry *find_entry(struct link *link, const struct wire_frame_header *header)
 {
 	for (unsigned int i = 0; i < LINK_TABLE_LEN; i++) {
-		struct link_entry *entry =
-			&link->table[(header->request_id + i) % LINK_TABLE_LEN];
+		struct link_entry *entry = &link->table[(header->request_id + i) % LINK_TABLE_LEN];
 
 		if (entry->is_used && entry->request_id == header->request_id)
 			return entry;
@@ -313,9 +312,9 @@ void link_close(struct link *link)
 	fail_all(link, GRPC_UNAVAILABLE, "the agent went away");
 	drop_sessions(link->client);
 	if (link->connecting)
-		io_uring_prep_cancel(uring_sqe(&link->client->loop->ring,
-		                               &link->client->loop->ignored),
-		                     &link->connect, 0);
+		io_uring_prep_cancel(
+			uring_sqe(&link->client->loop->ring, &link->client->loop->ignored),
+			&link->connect, 0);
 }
 
 static void arm_receive(struct link *link)

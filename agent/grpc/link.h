@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A client's connection to the agent: one Unix socket, on which it is an application of its own. Made
- * when it is first needed, and again after the agent went away. Requests are appended and sent together;
- * replies are led to the call that asked by their number. The agent ends connections with more than 64
- * open requests, so no more are sent.
+ * A client's connection to the agent: one Unix socket, on which it is an application of its own.
+ * Made when it is first needed, and again after the agent went away. Requests are appended and sent
+ * together; replies are led to the call that asked by their number. The agent ends connections with
+ * more than 64 open requests, so no more are sent.
  */
 #ifndef GRPC_LINK_H
 #define GRPC_LINK_H
@@ -40,7 +40,7 @@ struct link {
 	struct wire_buffer in; /* a frame that has not arrived whole */
 	struct link_entry table[LINK_TABLE_LEN];
 	uint32_t next_id;
-	unsigned int frames, bulk_frames; /* unanswered */
+	unsigned int frames, bulk_frames;    /* unanswered */
 	struct rpc *waiting, **waiting_last; /* calls that could not begin yet, by `queue_next` */
 	struct completion connect, send, receive;
 	bool connecting, is_sending, receiving;
@@ -48,8 +48,8 @@ struct link {
 };
 
 void link_init(struct link *link, struct client *client);
-/* Can `frames` more requests be sent, one of them with `bulk_len` octets? If not and the link is down, it is
- * being made. */
+/* Can `frames` more requests be sent, one of them with `bulk_len` octets? If not and the link is
+ * down, it is being made. */
 bool link_has_room(struct link *link, unsigned int frames, size_t bulk_len);
 /* Connects, unless that is under way. */
 void link_open(struct link *link);

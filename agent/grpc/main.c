@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cratond: the init ladder and its mirror image. Every refusal is one line that says what, which file or key, why
- * and what to do.
+ * cratond: the init ladder and its mirror image. Every refusal is one line that says what, which
+ * file or key, why and what to do.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -31,10 +31,12 @@ static const char usage[] =
 	"usage: cratond [--check-config] [CONFIG]\n"
 	"\n"
 	"Serves remote clients over gRPC with mutual TLS, in the foreground, as a client of\n"
-	"craton-hsm-daemon. CONFIG is the same TOML file as the daemon's; without it the environment\n"
+	"craton-hsm-daemon. CONFIG is the same TOML file as the daemon's; without it the "
+	"environment\n"
 	"variable CRATON_HSM_CONFIG, then " CONFIG_DEFAULT_PATH ".\n"
 	"\n"
-	"  --check-config   read the configuration and the files that it names, say whether they are\n"
+	"  --check-config   read the configuration and the files that it names, say whether they "
+	"are\n"
 	"                   good, and end\n"
 	"  --version, --help\n";
 
@@ -128,7 +130,8 @@ static bool is_healthy(void *context, char *text, size_t text_len)
 
 static void ready(struct front *front)
 {
-	log_notice("cratond " CRATON_VERSION " listens on %s", front->settings->config->daemon.bind);
+	log_notice("cratond " CRATON_VERSION " listens on %s",
+	           front->settings->config->daemon.bind);
 	notify_send("READY=1\nSTATUS=Ready.");
 }
 
@@ -145,9 +148,9 @@ static int serve(struct front *front, const struct config *config, char *error, 
 	front->loop_count = wanted_loops(config);
 	result = front_loops_open(front, error, error_len);
 	if (!result)
-		result = metrics_http_open(&metrics, "[daemon].metrics_listen",
-		                           config->daemon.metrics_listen, &source, error,
-		                           error_len);
+		result =
+			metrics_http_open(&metrics, "[daemon].metrics_listen",
+		                          config->daemon.metrics_listen, &source, error, error_len);
 	if (!result)
 		result = front_loops_run(front, ready, error, error_len);
 	metrics_http_close(metrics);
@@ -185,7 +188,8 @@ static int parse_arguments(int argc, char **argv, struct options *options)
 	return -1;
 }
 
-/* Reads everything that a start reads; what is wrong is said before anything is opened to the world. */
+/* Reads everything that a start reads; what is wrong is said before anything is opened to the
+ * world. */
 static int run(struct front *front, const struct options *options, char *error, size_t error_len)
 {
 	struct settings *first;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reader is a small state machine that can be fed in pieces of any size. Nothing is allocated for a
- * message before octets of it have come.
+ * The reader is a small state machine that can be fed in pieces of any size. Nothing is allocated
+ * for a message before octets of it have come.
  */
 #include "grpc/message.h"
 

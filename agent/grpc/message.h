@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gRPC's framing: an octet that says whether the message is compressed, four with its length, the message.
+ * gRPC's framing: an octet that says whether the message is compressed, four with its length, the
+ * message.
  */
 #ifndef GRPC_MESSAGE_H
 #define GRPC_MESSAGE_H
@@ -28,8 +29,8 @@ struct message_reader {
 	struct wire_buffer message;
 };
 
-/* Takes octets up to the end of a message; *taken is how many. After a whole message the next one needs
- * message_reader_reset. */
+/* Takes octets up to the end of a message; *taken is how many. After a whole message the next one
+ * needs message_reader_reset. */
 enum message_result message_reader_take(struct message_reader *reader, struct wire_bytes octets,
                                         size_t limit, size_t *taken);
 /* Is it in the middle of a message? */

@@ -17,7 +17,8 @@
 #define SERVICE_REFLECTION_V1ALPHA "grpc.reflection.v1alpha.ServerReflection"
 
 enum method_id {
-#define METHOD(service, name, function, request, need, frames, streams, rule, finished, lost) ID_##service##_##name,
+#define METHOD(service, name, function, request, need, frames, streams, rule, finished, lost)      \
+	ID_##service##_##name,
 #include "grpc/method.def"
 	ID_COUNT,
 };
@@ -68,7 +69,7 @@ static struct method_place locate(const ProtobufCMessage *request)
 /* ---- the rows ---- */
 
 const struct method methods[] = {
-#define METHOD(of, title, function, message, wants, count, which, allowed, finished, lost)                         \
+#define METHOD(of, title, function, message, wants, count, which, allowed, finished, lost)         \
 	[ID_##of##_##title] = {                                                                    \
 		.path = "/" SERVICE_##of "/" #title,                                               \
 		.service = SERVICE_##of,                                                           \
@@ -82,7 +83,7 @@ const struct method methods[] = {
 		.begin = begin_##function,                                                         \
 		.answer = answer_##function,                                                       \
 		.finish = finished,                                                                \
-		.late = lost,                                                           \
+		.late = lost,                                                                      \
 	},
 #include "grpc/method.def"
 };
@@ -90,7 +91,9 @@ const struct method methods[] = {
 const unsigned int method_count = ID_COUNT;
 
 const struct method method_pool = {
-	.path = "", .service = "", .name = "",
+	.path = "",
+	.service = "",
+	.name = "",
 	.frames = 1,
 	.rule = METHOD_RULE_ANY,
 	.begin = begin_pool,
@@ -111,7 +114,8 @@ const struct method *method_find(const char *path, size_t path_len)
 int method_rule(const char *name)
 {
 	for (unsigned int i = 0; i < ID_COUNT; i++)
-		if (methods[i].rule == i && strcmp(methods[i].name, name) == 0) /* not secret: names */
+		if (methods[i].rule == i &&
+		    strcmp(methods[i].name, name) == 0) /* not secret: names */
 			return (int)i;
 	return -1;
 }

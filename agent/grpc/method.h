@@ -32,13 +32,14 @@ struct method {
 	unsigned int frames;
 	unsigned int rule; /* number of a method, or METHOD_RULE_ANY */
 	/*
-	 * Sends the requests for the message in rpc->request, and may end the call itself. A client's
-	 * stream comes here for each of its messages, and once with rpc->request NULL at its end.
+	 * Sends the requests for the message in rpc->request, and may end the call itself. A
+	 * client's stream comes here for each of its messages, and once with rpc->request NULL at
+	 * its end.
 	 */
 	void (*begin)(struct rpc *rpc);
 	/*
-	 * One answer of the agent. False: it is a failure of the call (with `ckr`, if that is one). Answers after
-	 * a failure are not shown.
+	 * One answer of the agent. False: it is a failure of the call (with `ckr`, if that is one).
+	 * Answers after a failure are not shown.
 	 */
 	bool (*answer)(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_bytes body);
 	/* All requests are answered, none failed. NULL: the call has succeeded. */

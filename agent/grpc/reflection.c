@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Server reflection, from the descriptors that protoc made at build time. v1 and v1alpha have the same messages
- * under two names, so v1's are used for both.
+ * Server reflection, from the descriptors that protoc made at build time. v1 and v1alpha have the
+ * same messages under two names, so v1's are used for both.
  */
 #include <string.h>
 
@@ -33,7 +33,9 @@ static CratonHsm__Descriptor__FileSet *open_files(struct rpc *rpc)
 
 	rpc->arena.limit = MESSAGE_LIMIT;
 	return craton_hsm__descriptor__file_set__unpack(
-		&allocator, (size_t)(_binary_descriptors_bin_end - _binary_descriptors_bin_start),
+		&allocator,
+		(size_t)((uintptr_t)_binary_descriptors_bin_end -
+	                 (uintptr_t)_binary_descriptors_bin_start),
 		_binary_descriptors_bin_start);
 }
 
@@ -84,20 +86,20 @@ static const ProtobufCBinaryData *find_file(struct rpc *rpc, const char *wanted,
 
 /* ---- answers ---- */
 
-static void put_error(struct rpc *rpc, response_t *reply, enum grpc_status status, const char *text)
+static void put_error(struct rpc *rpc, response_t reply, enum grpc_status status, const char *text)
 {
 	Grpc__Reflection__V1__ErrorResponse error = GRPC__REFLECTION__V1__ERROR_RESPONSE__INIT;
 
 	error.error_code = (int32_t)status;
 	error.error_message = (char *)(uintptr_t)text;
-	reply->message_response_case =
+	reply.message_response_case =
 		GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
-	reply->error_response = &error;
-	rpc_put(rpc, &reply->base);
+	reply.error_response = &error;
+	rpc_put(rpc, &reply.base);
 }
 
 /* None of the files imports another, so one is all that is needed. */
-static void put_file(struct rpc *rpc, response_t *reply, const ProtobufCBinaryData *file)
+static void put_file(struct rpc *rpc, response_t reply, const ProtobufCBinaryData *file)
 {
 	Grpc__Reflection__V1__FileDescriptorResponse files =
 		GRPC__REFLECTION__V1__FILE_DESCRIPTOR_RESPONSE__INIT;
@@ -108,15 +110,15 @@ static void put_file(struct rpc *rpc, response_t *reply, const ProtobufCBinaryDa
 	}
 	files.n_file_descriptor_proto = 1;
 	files.file_descriptor_proto = (ProtobufCBinaryData *)(uintptr_t)file;
-	reply->message_response_case =
+	reply.message_response_case =
 		GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
-	reply->file_descriptor_response = &files;
-	rpc_put(rpc, &reply->base);
+	reply.file_descriptor_response = &files;
+	rpc_put(rpc, &reply.base);
 }
 
 #define SERVED_COUNT (sizeof(served) / sizeof(served[0]))
 
-static void put_services(struct rpc *rpc, response_t *reply)
+static void put_services(struct rpc *rpc, response_t reply)
 {
 	Grpc__Reflection__V1__ListServiceResponse list =
 		GRPC__REFLECTION__V1__LIST_SERVICE_RESPONSE__INIT;
@@ -129,10 +131,10 @@ static void put_services(struct rpc *rpc, response_t *reply)
 	}
 	list.n_service = SERVED_COUNT;
 	list.service = pointers;
-	reply->message_response_case =
+	reply.message_response_case =
 		GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
-	reply->list_services_response = &list;
-	rpc_put(rpc, &reply->base);
+	reply.list_services_response = &list;
+	rpc_put(rpc, &reply.base);
 }
 
 static void answer(struct rpc *rpc, Grpc__Reflection__V1__ServerReflectionRequest *request)
@@ -143,20 +145,20 @@ static void answer(struct rpc *rpc, Grpc__Reflection__V1__ServerReflectionReques
 	reply.original_request = request;
 	switch (request->message_request_case) {
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME:
-		put_file(rpc, &reply, find_file(rpc, request->file_by_filename, is_called));
+		put_file(rpc, reply, find_file(rpc, request->file_by_filename, is_called));
 		break;
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL:
-		put_file(rpc, &reply, find_file(rpc, request->file_containing_symbol, declares));
+		put_file(rpc, reply, find_file(rpc, request->file_containing_symbol, declares));
 		break;
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES:
-		put_services(rpc, &reply);
+		put_services(rpc, reply);
 		break;
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_EXTENSION:
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_ALL_EXTENSION_NUMBERS_OF_TYPE:
-		put_error(rpc, &reply, GRPC_NOT_FOUND, "no message has extensions");
+		put_error(rpc, reply, GRPC_NOT_FOUND, "no message has extensions");
 		break;
 	default:
-		put_error(rpc, &reply, GRPC_INVALID_ARGUMENT, "the request asks for nothing");
+		put_error(rpc, reply, GRPC_INVALID_ARGUMENT, "the request asks for nothing");
 	}
 }
 

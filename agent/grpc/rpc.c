@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of a call. A call that is ready to go waits in the link's queue; client_run_waiting takes it out
- * and rpc_run gives it a session and sends its requests, or puts it back into a queue. Where the reply goes
- * is http.c's business.
+ * The life of a call. A call that is ready to go waits in the link's queue; client_run_waiting
+ * takes it out and rpc_run gives it a session and sends its requests, or puts it back into a queue.
+ * Where the reply goes is http.c's business.
  */
 #include "grpc/rpc.h"
 
@@ -16,12 +16,15 @@
 #include "grpc/method.h"
 #include "wire/cryptoki_3.h"
 
-#define ARENA_SLACK      (256u * 1024u) /* beyond twice the message: the structures around its octets */
-#define KEEP_LEN         1024u
-#define POOL_PAUSE_NS    10000000000ull
-#define UNREAD_MAX       (256u * 1024u) /* of a stream's reply, before its next part is begun */
-#define RESPONSE_LIMIT   (2u * WIRE_BULK_LIMIT)
-#define CANCEL_ALL_FLAGS (CKF_ENCRYPT | CKF_DECRYPT | CKF_DIGEST | CKF_SIGN | CKF_VERIFY | CKF_FIND_OBJECTS)
+#define ARENA_SLACK                                                                                \
+	(256u * 1024u) /* beyond twice the message: the structures around its octets               \
+	                */
+#define KEEP_LEN       1024u
+#define POOL_PAUSE_NS  10000000000ull
+#define UNREAD_MAX     (256u * 1024u) /* of a stream's reply, before its next part is begun */
+#define RESPONSE_LIMIT (2u * WIRE_BULK_LIMIT)
+#define CANCEL_ALL_FLAGS                                                                           \
+	(CKF_ENCRYPT | CKF_DECRYPT | CKF_DIGEST | CKF_SIGN | CKF_VERIFY | CKF_FIND_OBJECTS)
 
 /* ---- birth and death ---- */
 
@@ -76,7 +79,7 @@ static void unlink_from_client(struct rpc *rpc)
 static void blank(struct rpc *rpc)
 {
 	struct wire_buffer backlog = rpc->backlog, response = rpc->response,
-	                   message = rpc->reader.message;
+			   message = rpc->reader.message;
 
 	memset(rpc, 0, offsetof(struct rpc, arena));
 	memset((char *)rpc + offsetof(struct rpc, request), 0,
@@ -141,8 +144,8 @@ void rpc_free(struct rpc *rpc)
 #undef END_MESSAGE
 /* clang-format on */
 
-/* A request whose answer is of no interest. That there is no room for it means that the link is being lost,
- * and its sessions with it. */
+/* A request whose answer is of no interest. That there is no room for it means that the link is
+ * being lost, and its sessions with it. */
 void rpc_close_session(struct client *client, uint64_t handle)
 {
 	struct wire_close_session_request request = {.session = handle};
@@ -157,8 +160,7 @@ void rpc_close_session(struct client *client, uint64_t handle)
 
 static void cancel_operations(struct client *client, uint64_t handle)
 {
-	struct wire_session_cancel_request request = {.session = handle,
-	                                              .flags = CANCEL_ALL_FLAGS};
+	struct wire_session_cancel_request request = {.session = handle, .flags = CANCEL_ALL_FLAGS};
 	size_t place;
 
 	if (client->link.state != LINK_UP)
@@ -170,7 +172,8 @@ static void cancel_operations(struct client *client, uint64_t handle)
 
 /* ---- sessions and queues ---- */
 
-/* To the end of the link's queue, until something happens: the queue is run after whatever could make room. */
+/* To the end of the link's queue, until something happens: the queue is run after whatever could
+ * make room. */
 static void wait_for_room(struct rpc *rpc)
 {
 	struct link *link = &rpc->client->link;
@@ -519,9 +522,9 @@ static bool unpack(struct rpc *rpc)
 
 	rpc->arena.limit = 2 * message->len + ARENA_SLACK;
 	allocator = arena_allocator(&rpc->arena);
-	rpc->request = protobuf_c_message_unpack(rpc->method->request, &allocator, message->len,
-	                                         message->len ? message->data
-	                                                      : (const uint8_t *)"");
+	rpc->request =
+		protobuf_c_message_unpack(rpc->method->request, &allocator, message->len,
+	                                  message->len ? message->data : (const uint8_t *)"");
 	if (rpc->request)
 		return true;
 	rpc_fail(rpc, GRPC_INVALID_ARGUMENT, "the message is not of the method's type");
@@ -569,7 +572,8 @@ size_t rpc_receive(struct rpc *rpc, struct wire_bytes octets)
 
 	if (rpc->state == RPC_ENDED)
 		return given;
-	/* An empty message is whole with its prefix, so the reader is asked before the octets are counted. */
+	/* An empty message is whole with its prefix, so the reader is asked before the octets are
+	 * counted. */
 	if (may_feed(rpc))
 		taken = feed(rpc, octets);
 	if (taken == given || rpc->state == RPC_ENDED)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One call: from the octets of its stream to a message, through the queue of its session and the agent,
- * to the octets of its reply and its status. It outlives its stream while the agent owes it an answer.
+ * One call: from the octets of its stream to a message, through the queue of its session and the
+ * agent, to the octets of its reply and its status. It outlives its stream while the agent owes it
+ * an answer.
  */
 #ifndef GRPC_RPC_H
 #define GRPC_RPC_H
@@ -53,13 +54,13 @@ struct rpc {
 	unsigned int frames;
 	uint64_t ckr; /* the first that was not CKR_OK */
 	uint64_t began_ns;
-	uint64_t number[2];  /* the method's own */
+	uint64_t number[2]; /* the method's own */
 	bool flag[1];
 	struct wire_buffer kept;
 
 	/* Reply. */
 	enum grpc_status status;
-	const char *text;           /* with a status that has no return value; static, or `words` */
+	const char *text; /* with a status that has no return value; static, or `words` */
 	char words[96];
 	struct wire_buffer response; /* framed messages */
 	size_t response_at;
@@ -80,7 +81,8 @@ void rpc_abandon(struct rpc *rpc);
 void rpc_run(struct rpc *rpc);
 /* The agent's answer to one of its requests. */
 void rpc_answer(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_bytes body);
-/* Ends the call with a status that is not the agent's; `text` is static. Nothing happens when it has ended. */
+/* Ends the call with a status that is not the agent's; `text` is static. Nothing happens when it
+ * has ended. */
 void rpc_fail(struct rpc *rpc, enum grpc_status status, const char *text);
 /* The link is gone: what it was asked will not be answered. */
 void rpc_lose(struct rpc *rpc, enum grpc_status status, const char *text);
@@ -92,7 +94,8 @@ void rpc_destroy(struct rpc *rpc);
 
 /* ---- for the methods ---- */
 
-/* rpc_send_sign(rpc, &request) and so on: one request to the agent. False when the call has failed. */
+/* rpc_send_sign(rpc, &request) and so on: one request to the agent. False when the call has failed.
+ */
 #define MESSAGE(opcode, name, function, limit)                                                     \
 	bool rpc_send_##name(struct rpc *rpc, const struct wire_##name##_request *request);
 #define REQUEST_FIELD(kind, name, text)

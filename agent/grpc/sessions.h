@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A client's PKCS#11 sessions as cratond knows them: which slot each is in, which call has it to itself, and
- * who waits for it. Besides those that the client opened there is a pool for calls that name none.
+ * A client's PKCS#11 sessions as cratond knows them: which slot each is in, which call has it to
+ * itself, and who waits for it. Besides those that the client opened there is a pool for calls that
+ * name none.
  */
 #ifndef GRPC_SESSIONS_H
 #define GRPC_SESSIONS_H
@@ -20,26 +21,27 @@ struct client_session {
 	uint64_t handle; /* 0: being opened */
 	uint64_t slot;
 	bool is_pool;
-	bool is_closed;           /* the agent has been told; freed when its last call lets go */
-	struct rpc *owner;        /* has it to itself */
-	unsigned int users;       /* calls that refer to it, the owner included */
-	uint64_t used_ns;         /* when one last let go of it */
+	bool is_closed;     /* the agent has been told; freed when its last call lets go */
+	struct rpc *owner;  /* has it to itself */
+	unsigned int users; /* calls that refer to it, the owner included */
+	uint64_t used_ns;   /* when one last let go of it */
 	struct rpc *waiting, **waiting_last; /* by `queue_next` */
 };
 
 struct sessions {
 	struct client_session *first;
 	unsigned int count;
-	uint64_t now_ns;      /* as the loop's */
-	uint64_t no_growth_ns; /* until then the pool stays as it is: the agent has refused another session */
+	uint64_t now_ns;       /* as the loop's */
+	uint64_t no_growth_ns; /* until then the pool stays as it is: the agent has refused another
+	                          session */
 };
 
 /* Enters a session; NULL when there are too many or no memory. */
 struct client_session *sessions_add(struct sessions *sessions, uint64_t handle, uint64_t slot,
                                     bool is_pool);
 struct client_session *sessions_find(struct sessions *sessions, uint64_t handle);
-/* A session of the pool for a call: a free one if it wants it alone, else any that is open. NULL: none; *may_open
- * tells whether another one may be opened. */
+/* A session of the pool for a call: a free one if it wants it alone, else any that is open. NULL:
+ * none; *may_open tells whether another one may be opened. */
 struct client_session *sessions_from_pool(struct sessions *sessions, uint64_t slot, bool alone,
                                           bool *may_open);
 /* A session of the pool that nobody has used for this long; NULL: none. */
@@ -55,7 +57,8 @@ struct rpc *sessions_release(struct sessions *sessions, struct client_session *s
                              struct rpc *rpc);
 /* Waits for the session. */
 void sessions_wait(struct client_session *session, struct rpc *rpc);
-/* Is out of the list, freed now or when the last user lets go. Returns those that waited, a list by `queue_next`. */
+/* Is out of the list, freed now or when the last user lets go. Returns those that waited, a list by
+ * `queue_next`. */
 struct rpc *sessions_remove(struct sessions *sessions, struct client_session *session);
 /* Waits no more. */
 void sessions_forget(struct sessions *sessions, struct rpc *rpc);

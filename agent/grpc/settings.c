@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration with what is made of it, counted: a SIGHUP puts new settings in force for connections that
- * come from then on, while those that are there keep theirs until they end.
+ * The configuration with what is made of it, counted: a SIGHUP puts new settings in force for
+ * connections that come from then on, while those that are there keep theirs until they end.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Return values as gRPC tells them. The table is status.def; here are the look-ups and the encoding of
- * the details.
+ * Return values as gRPC tells them. The table is status.def; here are the look-ups and the encoding
+ * of the details.
  */
 #include "grpc/status.h"
 

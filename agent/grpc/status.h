@@ -39,8 +39,8 @@ enum grpc_status status_of_ckr(uint64_t ckr);
 void status_message(uint64_t ckr, char message[STATUS_MESSAGE_LEN]);
 /* "INVALID_ARGUMENT". Static. */
 const char *status_name(enum grpc_status status);
-/* The value of grpc-status-details-bin (base64 without padding, with its end) for a return value. Its length;
- * 0 when it cannot be made. */
+/* The value of grpc-status-details-bin (base64 without padding, with its end) for a return value.
+ * Its length; 0 when it cannot be made. */
 size_t status_details(uint64_t ckr, char details[STATUS_DETAILS_LEN]);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A client's TLS: OpenSSL reads from the octets that have just been received and writes to the buffer that is
- * sent next, so that nothing is copied in between and an idle client holds no buffers.
+ * A client's TLS: OpenSSL reads from the octets that have just been received and writes to the
+ * buffer that is sent next, so that nothing is copied in between and an idle client holds no
+ * buffers.
  */
 #include "grpc/tls.h"
 
@@ -109,14 +110,16 @@ enum tls_result tls_handshake(struct client *client)
 	                                                                 : TLS_FAILED;
 }
 
-/* The alert's name as the specification writes it, in small letters. OpenSSL 3.0 lacks the name of one. */
+/* The alert's name as the specification writes it, in small letters. OpenSSL 3.0 lacks the name of
+ * one. */
 static void name_alert(int alert, char *name, size_t name_len)
 {
 	bool is_nameless = (alert & 0xff) == SSL_AD_CERTIFICATE_REQUIRED;
 	size_t at = 0;
 
 	for (const char *from = is_nameless ? "certificate required"
-	                                    : SSL_alert_desc_string_long(alert); *from && at + 1 < name_len; from++)
+	                                    : SSL_alert_desc_string_long(alert);
+	     *from && at + 1 < name_len; from++)
 		name[at++] = (char)tolower((unsigned char)*from);
 	name[at] = '\0';
 }

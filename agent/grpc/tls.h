@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * TLS by OpenSSL: the context made of the configuration's files, and a client's side of it over octets in
- * memory. What the files may not be is refused here, with the file's name.
+ * TLS by OpenSSL: the context made of the configuration's files, and a client's side of it over
+ * octets in memory. What the files may not be is refused here, with the file's name.
  */
 #ifndef GRPC_TLS_H
 #define GRPC_TLS_H
@@ -26,7 +26,8 @@ bool tls_start(struct client *client);
 enum tls_result { TLS_DONE, TLS_WANTS_OCTETS, TLS_FAILED, TLS_ENDED };
 /* Goes on with the handshake. */
 enum tls_result tls_handshake(struct client *client);
-/* Says in the log, once, why the handshake failed: which alert, who, and what OpenSSL thinks of it. */
+/* Says in the log, once, why the handshake failed: which alert, who, and what OpenSSL thinks of it.
+ */
 void tls_log_failure(struct client *client);
 /* Octets that the client sent: TLS_DONE with *len of them. */
 enum tls_result tls_read(struct client *client, unsigned char *octets, size_t room, size_t *len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the configuration to an SSL_CTX. Every refusal names the key of the configuration, the file, and
- * what is wrong.
+ * From the configuration to an SSL_CTX. Every refusal names the key of the configuration, the file,
+ * and what is wrong.
  */
 #include <errno.h>
 #include <openssl/err.h>
@@ -74,14 +74,16 @@ static void describe_date(const ASN1_TIME *time, char *text, size_t text_len)
 {
 	struct tm parts;
 
-	if (!ASN1_TIME_to_tm(time, &parts) || !strftime(text, text_len, "%Y-%m-%d %H:%M:%S UTC", &parts))
+	if (!ASN1_TIME_to_tm(time, &parts) ||
+	    !strftime(text, text_len, "%Y-%m-%d %H:%M:%S UTC", &parts))
 		snprintf(text, text_len, "a date that cannot be read");
 }
 
 static void describe_subject(X509 *certificate, char *text, int text_len)
 {
 	text[0] = '\0';
-	X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, text, text_len);
+	X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, text,
+	                          text_len);
 }
 
 static int check_dates(struct complaint *complaint, const char *path, X509 *certificate)
@@ -101,14 +103,15 @@ static int check_dates(struct complaint *complaint, const char *path, X509 *cert
 	}
 	if (X509_cmp_current_time(begin) > 0) {
 		describe_date(begin, date, sizeof(date));
-		return refuse(complaint,
-		              "[daemon].tls_cert: %s: the certificate of \"%s\" is not valid before "
-		              "%s; check the clock",
-		              path, subject, date);
+		return refuse(
+			complaint,
+			"[daemon].tls_cert: %s: the certificate of \"%s\" is not valid before "
+			"%s; check the clock",
+			path, subject, date);
 	}
 	if (ASN1_TIME_diff(&days, &seconds, NULL, end) && days < WARN_DAYS)
-		log_warning("[daemon].tls_cert: %s: the certificate of \"%s\" expires in %d days", path,
-		            subject, days);
+		log_warning("[daemon].tls_cert: %s: the certificate of \"%s\" expires in %d days",
+		            path, subject, days);
 	return 0;
 }
 
@@ -129,7 +132,8 @@ static int use_certificate(SSL_CTX *context, const struct config *config,
 	const char *path = config->daemon.tls_cert;
 
 	if (!*path)
-		return refuse(complaint, "[daemon].tls_cert is not set; name the server's certificate");
+		return refuse(complaint,
+		              "[daemon].tls_cert is not set; name the server's certificate");
 	if (check_readable(complaint, "tls_cert", path))
 		return -1;
 	if (SSL_CTX_use_certificate_chain_file(context, path) != 1)
@@ -144,7 +148,8 @@ static int use_key(SSL_CTX *context, const struct config *config, struct complai
 	int fits;
 
 	if (!*location)
-		return refuse(complaint, "[daemon].tls_key is not set; name the server's private key");
+		return refuse(complaint,
+		              "[daemon].tls_key is not set; name the server's private key");
 	key = tls_key_load(location, config, complaint->text, complaint->text_len);
 	if (!key)
 		return -1;
@@ -163,13 +168,14 @@ static int use_key(SSL_CTX *context, const struct config *config, struct complai
 
 /* ---- the clients' authorities ---- */
 
-/* Of authorities that publish no list in the file nothing is known; for the one that issued the client's own
- * certificate there must be one. */
+/* Of authorities that publish no list in the file nothing is known; for the one that issued the
+ * client's own certificate there must be one. */
 static int verify(int ok, X509_STORE_CTX *store)
 {
 	int error = X509_STORE_CTX_get_error(store);
 
-	if (ok || error != X509_V_ERR_UNABLE_TO_GET_CRL || X509_STORE_CTX_get_error_depth(store) == 0)
+	if (ok || error != X509_V_ERR_UNABLE_TO_GET_CRL ||
+	    X509_STORE_CTX_get_error_depth(store) == 0)
 		return ok;
 	X509_STORE_CTX_set_error(store, X509_V_OK);
 	return 1;
@@ -198,11 +204,12 @@ static int use_authorities(SSL_CTX *context, const struct config *config,
                            struct complaint *complaint)
 {
 	const char *path = config->daemon.tls_client_ca;
-	STACK_OF(X509_NAME) *names;
+	STACK_OF(X509_NAME) * names;
 	int mode = SSL_VERIFY_PEER;
 
 	if (!*path && *config->daemon.tls_client_crl)
-		return refuse(complaint, "[daemon].tls_client_crl is of no use without tls_client_ca");
+		return refuse(complaint,
+		              "[daemon].tls_client_crl is of no use without tls_client_ca");
 	if (!*path) {
 		SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
 		return 0;
@@ -212,7 +219,8 @@ static int use_authorities(SSL_CTX *context, const struct config *config,
 	names = SSL_load_client_CA_file(path);
 	if (!names || SSL_CTX_load_verify_file(context, path) != 1) {
 		sk_X509_NAME_pop_free(names, X509_NAME_free);
-		return refuse_file(complaint, "tls_client_ca", path, "no PEM certificate can be read");
+		return refuse_file(complaint, "tls_client_ca", path,
+		                   "no PEM certificate can be read");
 	}
 	SSL_CTX_set_client_CA_list(context, names);
 	if (!config->daemon.allow_unauthenticated_tls)
@@ -232,11 +240,12 @@ int tls_check_exposure(const struct config *config, char *error, size_t error_le
 	if (config_resolve(config->daemon.bind, &address, &address_len) &&
 	    config_address_is_local(&address))
 		return 0;
-	return refuse(&complaint,
-	              "[daemon].bind: %s can be reached from other machines, and tls_client_ca is not "
-	              "set: everybody could connect; set tls_client_ca, or "
-	              "allow_unauthenticated_tls = true",
-	              config->daemon.bind);
+	return refuse(
+		&complaint,
+		"[daemon].bind: %s can be reached from other machines, and tls_client_ca is not "
+		"set: everybody could connect; set tls_client_ca, or "
+		"allow_unauthenticated_tls = true",
+		config->daemon.bind);
 }
 
 /* ---- the rest ---- */
@@ -254,11 +263,12 @@ static int select_protocol(SSL *tls, const unsigned char **chosen, unsigned char
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* No resumption: every connection shows its certificate, and is held against the revocations of the day. */
+/* No resumption: every connection shows its certificate, and is held against the revocations of the
+ * day. */
 static int set_protocol(SSL_CTX *context, const struct config *config, struct complaint *complaint)
 {
-	int oldest = config->daemon.tls_min_version == CONFIG_TLS_1_2 ? TLS1_2_VERSION
-	                                                              : TLS1_3_VERSION;
+	int oldest =
+		config->daemon.tls_min_version == CONFIG_TLS_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
 
 	SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
 	                                     SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT |

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server's private key: a PEM file, or a key in a token, our own for instance, by pkcs11-provider. With the latter
- * each handshake asks the token for one signature, through libcraton_hsm.so: the loop waits for it, for
- * as long as one signature takes.
+ * The server's private key: a PEM file, or a key in a token, our own for instance, by
+ * pkcs11-provider. With the latter each handshake asks the token for one signature, through
+ * libcraton_hsm.so: the loop waits for it, for as long as one signature takes.
  */
 #include <errno.h>
 #include <openssl/err.h>
@@ -56,7 +56,8 @@ static EVP_PKEY *load_file(const char *path, char *error, size_t error_len)
 	if (!key) {
 		tls_error_text(reason, sizeof(reason));
 		snprintf(error, error_len,
-		         "[daemon].tls_key: %s: no PEM private key without a passphrase can be read: "
+		         "[daemon].tls_key: %s: no PEM private key without a passphrase can be "
+		         "read: "
 		         "%s",
 		         path, reason);
 	}
@@ -104,7 +105,8 @@ static EVP_PKEY *load_uri(const char *uri, const struct config *config, char *er
 	/* The URI may hold a PIN. */
 	tls_error_text(reason, sizeof(reason));
 	snprintf(error, error_len,
-	         "[daemon].tls_key: the pkcs11: URI leads to no private key: %s; it needs the package "
+	         "[daemon].tls_key: the pkcs11: URI leads to no private key: %s; it needs the "
+	         "package "
 	         "pkcs11-provider, the agent running, and the PIN by pin-source=file:...",
 	         reason);
 	return NULL;

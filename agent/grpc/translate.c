@@ -146,7 +146,8 @@ static enum wire_shape put_parameter(struct wire_buffer *buffer, const CratonHsm
 	}
 }
 
-/* A parameter that does not fit the mechanism is the caller's wrong structure; the agent says so. */
+/* A parameter that does not fit the mechanism is the caller's wrong structure; the agent says so.
+ */
 bool translate_mechanism(struct arena *arena, const CratonHsm__Mechanism *from,
                          struct wire_mechanism *to)
 {

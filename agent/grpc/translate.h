@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mechanisms and attributes between protobuf and the wire protocol. What is wrong in them is not judged
- * here: it is passed on as malformed, for which the agent has the right return value.
+ * Mechanisms and attributes between protobuf and the wire protocol. What is wrong in them is not
+ * judged here: it is passed on as malformed, for which the agent has the right return value.
  */
 #ifndef GRPC_TRANSLATE_H
 #define GRPC_TRANSLATE_H

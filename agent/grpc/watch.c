@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One socket, one question: the status report, which the agent answers in every state and without a hello.
+ * One socket, one question: the status report, which the agent answers in every state and without a
+ * hello.
  */
 #include "grpc/watch.h"
 
@@ -70,7 +71,8 @@ static void take_report(struct watch *watch, struct wire_bytes text)
 	if (state && strcmp(state, names[AGENT_OPERATIONAL]) == 0)
 		set_state(watch, AGENT_OPERATIONAL, "");
 	else
-		set_state(watch, AGENT_ERROR, reason && *reason ? reason : "its state is not known");
+		set_state(watch, AGENT_ERROR,
+		          reason && *reason ? reason : "its state is not known");
 	json_decref(report);
 }
 

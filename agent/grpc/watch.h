@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How the agent is: a connection of cratond's own to it, on loop 0, that asks once a second and notices at once
- * when the agent goes away. Health answers come from here.
+ * How the agent is: a connection of cratond's own to it, on loop 0, that asks once a second and
+ * notices at once when the agent goes away. Health answers come from here.
  */
 #ifndef GRPC_WATCH_H
 #define GRPC_WATCH_H

@@ -20,13 +20,17 @@ expected() {
 	echo "644 usr/lib/udev/rules.d/60-craton-hsm.rules"
 	for file in admin daemon integrity; do echo "755 usr/sbin/craton-hsm-$file"; done
 	echo "644 usr/sbin/craton-hsm-daemon.hmac"
-	for page in man4/craton_hsm.4 man5/craton_hsm.toml.5 man7/libcraton_hsm.7 man8/craton-hsm-{admin,daemon,integrity}.8; do
+	echo "755 usr/sbin/cratond"
+	for file in craton_hsm health reflection reflection_v1alpha; do echo "644 usr/share/craton-hsm/proto/$file.proto"; done
+	for page in man4/craton_hsm.4 man5/craton_hsm.toml.5 man7/libcraton_hsm.7 man8/craton-hsm-{admin,daemon,integrity}.8 man8/cratond.8; do
 		echo "644 usr/share/man/$page"
 	done
 	echo "644 usr/share/bash-completion/completions/craton-hsm-admin"
 	echo "644 usr/share/zsh/vendor-completions/_craton-hsm-admin"
 	echo "644 usr/share/fish/vendor_completions.d/craton-hsm-admin.fish"
 	echo "644 usr/lib/systemd/system/craton-hsm.service"
+	echo "644 usr/lib/systemd/system/cratond.service"
+	echo "644 usr/lib/sysusers.d/cratond.conf"
 	for kind in sysusers tmpfiles; do echo "644 usr/lib/$kind.d/craton-hsm.conf"; done
 	echo "644 usr/share/p11-kit/modules/craton-hsm.module"
 	for file in dkms.conf Kbuild kmod/*.[ch] include/uapi/*.h LICENSES/GPL*; do echo "644 $SOURCE/$file"; done

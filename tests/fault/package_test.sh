@@ -19,7 +19,7 @@ no_lintian_errors() { local found; found=$(lintian --allow-root --fail-on none "
 check "lintian finds no error" no_lintian_errors
 
 # With what the packages depend on, so that installing them asks no archive.
-DEPENDS=libkeyutils1,libnl-3-200,libnl-genl-3-200,libsqlite3-0,liburing2,libjansson4,libdevmapper1.02.1,libblkid1,libssl3,zlib1g,libmicrohttpd12,libseccomp2
+DEPENDS=libkeyutils1,libnl-3-200,libnl-genl-3-200,libsqlite3-0,liburing2,libjansson4,libdevmapper1.02.1,libblkid1,libssl3,zlib1g,libmicrohttpd12,libseccomp2,libnghttp2-14,libprotobuf-c1
 base() { mmdebstrap --quiet --variant=minbase --include="opensc,systemd,procps,kmod,dkms,$DEPENDS" bookworm "$ROOT" "deb ${CRATON_MIRROR:-http://deb.debian.org}/debian bookworm main"; }
 check "a clean Debian" base || ktap_done
 mount -t proc proc "$ROOT/proc"
@@ -61,7 +61,7 @@ check_here "the service ends" end_service
 # ---- upgrade: the same, called newer ----
 newer() {
 	local deb
-	for deb in "$ROOT"/debs/craton-hsm_*.deb "$ROOT"/debs/libcraton*.deb; do
+	for deb in "$ROOT"/debs/craton-hsm_*.deb "$ROOT"/debs/craton-hsm-grpc_*.deb "$ROOT"/debs/libcraton*.deb; do
 		dpkg-deb -R "$deb" "$SCRATCH/deb" && sed -i 's/^Version: .*/Version: 0.2.0/; s/(= 0.1.0)/(= 0.2.0)/' "$SCRATCH/deb/DEBIAN/control" &&
 			dpkg-deb --root-owner-group -b "$SCRATCH/deb" "$ROOT/debs/$(basename "${deb%%_*}")-new.deb" >/dev/null && rm -rf "$SCRATCH/deb" || return 1
 	done

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzz target: gRPC's framing and each request message. The first octet chooses the method, the second the agent's
- * answers and how the stream is cut into pieces; the rest is the stream, so that its prefixes and messages are the fuzzer's.
+ * Fuzz target: gRPC's framing and each request message. The first octet chooses the method, the
+ * second the agent's answers and how the stream is cut into pieces; the rest is the stream, so that
+ * its prefixes and messages are the fuzzer's.
  *
- * FUZZ_SOURCES: @grpc agent/config.c agent/config_address.c agent/config_clients.c agent/toml.c agent/log.c agent/uring.c agent/clock.c agent/notify.c
- * FUZZ_LIBS: -lnghttp2 -lprotobuf-c -lssl -luring -ljansson -lpthread
+ * FUZZ_SOURCES: @grpc agent/config.c agent/config_address.c agent/config_clients.c agent/toml.c
+ * agent/log.c agent/uring.c agent/clock.c agent/notify.c FUZZ_LIBS: -lnghttp2 -lprotobuf-c -lssl
+ * -luring -ljansson -lpthread
  */
 #include "fuzz/grpc_fixture.h"
 
@@ -19,9 +21,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t data_len);
 static void put_frame(struct wire_buffer *octets, uint8_t kind, uint8_t flags, uint32_t stream,
                       struct wire_bytes payload)
 {
-	const uint8_t head[] = {
-		(uint8_t)(payload.len >> 16), (uint8_t)(payload.len >> 8), (uint8_t)payload.len,
-		kind, flags, 0, 0, 0, (uint8_t)stream};
+	const uint8_t head[] = {(uint8_t)(payload.len >> 16),
+	                        (uint8_t)(payload.len >> 8),
+	                        (uint8_t)payload.len,
+	                        kind,
+	                        flags,
+	                        0,
+	                        0,
+	                        0,
+	                        (uint8_t)stream};
 
 	wire_put_raw(octets, head, sizeof(head));
 	wire_put_raw(octets, payload.data, payload.len);
@@ -86,7 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t data_len)
 	put_frame(&octets, 4, 0, 0, (struct wire_bytes){0});
 	/* Session 2, which the call may name. */
 	put_request(&octets, &methods[0], 1);
-	put_stream(&octets, (struct wire_bytes){session_request, sizeof(session_request)}, SIZE_MAX, 1);
+	put_stream(&octets, (struct wire_bytes){session_request, sizeof(session_request)}, SIZE_MAX,
+	           1);
 	fixture.answer = data[1];
 	put_request(&octets, &methods[data[0] % method_count], 3);
 	put_stream(&octets, (struct wire_bytes){data + 2, data_len - 2},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cratond without its sockets: a client whose HTTP/2 octets come from the fuzzer, and an agent that answers each
- * request in one of several ways. What cratond asks of the agent must be of the protocol, whatever the client sent.
+ * cratond without its sockets: a client whose HTTP/2 octets come from the fuzzer, and an agent that
+ * answers each request in one of several ways. What cratond asks of the agent must be of the
+ * protocol, whatever the client sent.
  */
 #ifndef TESTS_FUZZ_GRPC_FIXTURE_H
 #define TESTS_FUZZ_GRPC_FIXTURE_H
@@ -51,7 +52,8 @@ static inline void fixture_open(void)
 		abort();
 }
 
-/* A reply that is all zeros, or a session's handle; or a return value; or octets that are no reply at all. */
+/* A reply that is all zeros, or a session's handle; or a return value; or octets that are no reply
+ * at all. */
 static inline void fixture_answer(const struct wire_frame_header *request)
 {
 	struct wire_frame_header header = {.request_id = request->request_id,
@@ -70,7 +72,8 @@ static inline void fixture_answer(const struct wire_frame_header *request)
 	if (request->opcode == WIRE_OPCODE_open_session && !header.status)
 		wire_encode_open_session_reply(&frame, &opened);
 	else if (!header.status)
-		wire_put_raw(&frame, zeros, fixture.answer % 11 == 0 ? 3 : (fixture.answer % 16) * 4);
+		wire_put_raw(&frame, zeros,
+		             fixture.answer % 11 == 0 ? 3 : (fixture.answer % 16) * 4);
 	wire_frame_finish(&frame, place);
 	if (!link_take(&fixture.client.link, (struct wire_bytes){frame.data, frame.len}))
 		abort();

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzz target: HTTP/2 as cratond gets it out of TLS. The first octet chooses the agent's answers and how the rest is cut; the
- * preface is there already.
+ * Fuzz target: HTTP/2 as cratond gets it out of TLS. The first octet chooses the agent's answers
+ * and how the rest is cut; the preface is there already.
  *
- * FUZZ_SOURCES: @grpc agent/config.c agent/config_address.c agent/config_clients.c agent/toml.c agent/log.c agent/uring.c agent/clock.c agent/notify.c
- * FUZZ_LIBS: -lnghttp2 -lprotobuf-c -lssl -luring -ljansson -lpthread
+ * FUZZ_SOURCES: @grpc agent/config.c agent/config_address.c agent/config_clients.c agent/toml.c
+ * agent/log.c agent/uring.c agent/clock.c agent/notify.c FUZZ_LIBS: -lnghttp2 -lprotobuf-c -lssl
+ * -luring -ljansson -lpthread
  */
 #include "fuzz/grpc_fixture.h"
 
@@ -32,7 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t data_len)
 	fixture_open();
 	fixture.answer = data[0];
 	receive((struct wire_bytes){(const uint8_t *)preface, sizeof(preface) - 1}, SIZE_MAX);
-	receive((struct wire_bytes){data + 1, data_len - 1}, data[0] % 4 ? SIZE_MAX : 1 + data[0] / 4);
+	receive((struct wire_bytes){data + 1, data_len - 1},
+	        data[0] % 4 ? SIZE_MAX : 1 + data[0] / 4);
 	fixture_close();
 	return 0;
 }

@@ -10,7 +10,7 @@ cd "$TOP" || exit 1
 # Messages: what stands in backquotes and is no command, path, key or CKR_ name.
 messages() {
 	grep -oE '`[^`]+`' docs/troubleshooting.md | tr -d '`' |
-		grep -vE '^(craton-hsm-|systemctl|CKR_|CRATON_|--|df$|ps |dmesg|storage_path|max_rw_sessions|LimitMEMLOCK|pid$|uninitialized$|key list$|VERB|\[)'
+		grep -vE '^(craton-hsm-|systemctl|CKR_|CRATON_|--|df$|ps |dmesg|storage_path|max_rw_sessions|LimitMEMLOCK|openssl |tls_[a-z_]+$|operations$|craton_grpc_|pid$|uninitialized$|key list$|VERB|\[)'
 }
 missing_messages() {
 	local message

@@ -125,16 +125,29 @@ static bool is_bulk(const struct wire_frame_header *header)
 	return header->body_len > WIRE_CONTROL_LIMIT;
 }
 
+/* The replies that have gathered, the first without what has been sent of it. */
+static void gather(struct connection *connection)
+{
+	size_t skip = connection->sent, count = 0;
+
+	for (struct call *call = connection->replies; call && count < CONNECTION_PIECES;
+	     call = call->next, skip = 0)
+		connection->pieces[count++] =
+			(struct iovec){call->reply.data + skip, call->reply.len - skip};
+	connection->message =
+		(struct msghdr){.msg_iov = connection->pieces, .msg_iovlen = count};
+}
+
 static void send_next(struct connection *connection)
 {
-	struct call *call = connection->replies;
 	struct io_uring_sqe *sqe;
 
-	if (!call || connection->sending)
+	if (!connection->replies || connection->sending)
 		return;
+	gather(connection);
 	sqe = loop_sqe(connection->loop, &connection->send);
-	io_uring_prep_send(sqe, (int)connection->file, call->reply.data + connection->sent,
-	                   call->reply.len - connection->sent, MSG_NOSIGNAL | MSG_WAITALL);
+	io_uring_prep_sendmsg(sqe, (int)connection->file, &connection->message,
+	                      MSG_NOSIGNAL | MSG_WAITALL);
 	sqe->flags |= IOSQE_FIXED_FILE;
 	connection->sending = true;
 }
@@ -155,6 +168,17 @@ static void drop_first_reply(struct connection *connection)
 		connection->replies_last = &connection->replies;
 	connection->sent = 0;
 	answered(connection, call);
+}
+
+static void drop_sent_replies(struct connection *connection)
+{
+	size_t sent = connection->sent;
+
+	while (connection->replies && sent >= connection->replies->reply.len) {
+		sent -= connection->replies->reply.len;
+		drop_first_reply(connection);
+	}
+	connection->sent = sent;
 }
 
 static void drop_replies(struct connection *connection)
@@ -235,8 +259,8 @@ static void on_sent(struct loop *loop, struct completion *completion, int32_t re
 		connection->sent += (size_t)result;
 	if (connection->closing)
 		drop_replies(connection);
-	else if (connection->sent == connection->replies->reply.len)
-		drop_first_reply(connection);
+	else
+		drop_sent_replies(connection);
 	send_next(connection);
 	connection_ring_pay_bell(connection);
 	if (loop->stopping)

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "application.h"
 #include "call.h"
@@ -17,6 +19,9 @@
 #define CONNECTION_CALLS_MAX 64u
 /* So many of them may be bulk frames, which may hold 64 MiB each. */
 #define CONNECTION_BULK_CALLS_MAX 4u
+
+/* So many replies are sent at once. */
+#define CONNECTION_PIECES 16u
 
 struct connection {
 	struct loop *loop;
@@ -37,6 +42,8 @@ struct connection {
 	struct wire_buffer partial; /* a frame that has not arrived whole */
 	struct completion receive, send;
 	size_t sent; /* of the first reply */
+	struct iovec pieces[CONNECTION_PIECES]; /* of the replies that are on their way */
+	struct msghdr message;
 	struct call *replies, **replies_last;
 	struct connection_ring *ring; /* NULL: socket only */
 	struct connection *next, *previous;

@@ -15,10 +15,12 @@
 #define TIMEOUT_MAX_NS 1000000000000000000ull
 #define ESCAPED_LEN    (3 * STATUS_MESSAGE_LEN)
 
-static bool is(struct wire_bytes octets, const char *text)
+static bool is(struct wire_bytes octets, const char *text, size_t text_len)
 {
-	return wire_bytes_equal(octets, wire_text(text));
+	return octets.len == text_len && memcmp(octets.data, text, text_len) == 0;
 }
+
+#define IS(octets, literal) is(octets, literal, sizeof(literal) - 1)
 
 static bool begins(struct wire_bytes octets, const char *text)
 {
@@ -66,12 +68,12 @@ static void take_type(struct rpc *rpc, struct wire_bytes value)
 
 static void take_encoding(struct rpc *rpc, struct wire_bytes value)
 {
-	rpc->bad_encoding = !is(value, "identity");
+	rpc->bad_encoding = !IS(value, "identity");
 }
 
 static void take_method(struct rpc *rpc, struct wire_bytes value)
 {
-	if (!is(value, "POST"))
+	if (!IS(value, "POST"))
 		rpc->bad_type = true;
 }
 
@@ -94,15 +96,20 @@ void header_take(struct rpc *rpc, struct wire_bytes name, struct wire_bytes valu
 {
 	static const struct {
 		const char *name;
+		size_t name_len;
 		void (*take)(struct rpc *rpc, struct wire_bytes value);
 	} rows[] = {
-		{":path", take_path},           {":method", take_method},
-		{"content-type", take_type},    {"grpc-encoding", take_encoding},
-		{"grpc-timeout", take_timeout},
+#define ROW(name, take) {name, sizeof(name) - 1, take}
+		ROW(":path", take_path),
+		ROW(":method", take_method),
+		ROW("content-type", take_type),
+		ROW("grpc-encoding", take_encoding),
+		ROW("grpc-timeout", take_timeout),
+#undef ROW
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (is(name, rows[i].name)) {
+		if (is(name, rows[i].name, rows[i].name_len)) {
 			rows[i].take(rpc, value);
 			return;
 		}

@@ -54,10 +54,10 @@ static const ProtobufCMessage *begin_of(const ProtobufCMessage *message)
 	return begin;
 }
 
-static struct method_place locate(const ProtobufCMessage *request)
+static struct rpc_place locate(const ProtobufCMessage *request)
 {
 	const ProtobufCMessage *message = begin_of(request);
-	struct method_place place = {0};
+	struct rpc_place place = {0};
 
 	if (message) {
 		place.session = number_of(message, "session");
@@ -72,6 +72,7 @@ const struct method methods[] = {
 #define METHOD(of, title, function, message, wants, count, which, allowed, finished, lost)         \
 	[ID_##of##_##title] = {                                                                    \
 		.path = "/" SERVICE_##of "/" #title,                                               \
+		.path_len = sizeof("/" SERVICE_##of "/" #title) - 1,                               \
 		.service = SERVICE_##of,                                                           \
 		.name = #title,                                                                    \
 		.request = &message##__descriptor,                                                 \
@@ -105,7 +106,7 @@ const struct method method_pool = {
 const struct method *method_find(const char *path, size_t path_len)
 {
 	for (unsigned int i = 0; i < ID_COUNT; i++)
-		if (strlen(methods[i].path) == path_len &&
+		if (methods[i].path_len == path_len &&
 		    memcmp(methods[i].path, path, path_len) == 0)
 			return &methods[i];
 	return NULL;

@@ -18,15 +18,11 @@ enum method_streams { STREAMS_NONE = 0, STREAMS_IN = 1, STREAMS_OUT = 2, STREAMS
 /* Of a rule that everybody fulfils. */
 #define METHOD_RULE_ANY 63u
 
-/* Which session and slot a request names. */
-struct method_place {
-	uint64_t session, slot;
-};
-
 struct method {
 	const char *path, *service, *name;
+	size_t path_len;
 	const ProtobufCMessageDescriptor *request; /* NULL: of cratond's own making */
-	struct method_place (*locate)(const ProtobufCMessage *request);
+	struct rpc_place (*locate)(const ProtobufCMessage *request);
 	enum method_need need;
 	enum method_streams streams;
 	unsigned int frames;

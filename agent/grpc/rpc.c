@@ -269,13 +269,10 @@ static void fail_pool_waiters(struct client *client, uint64_t slot, uint64_t ckr
 	client->link.waiting_last = &client->link.waiting;
 	while (list) {
 		struct rpc *rpc = list;
-		struct method_place place = {0};
 
 		list = rpc->queue_next;
-		if (rpc->request && rpc->method->request)
-			place = rpc->method->locate(rpc->request);
-		if (!rpc->session && rpc->method->need >= NEED_POOL && !place.session &&
-		    place.slot == slot)
+		if (!rpc->session && rpc->method->need >= NEED_POOL && rpc->request &&
+		    !rpc->place.session && rpc->place.slot == slot)
 			rpc_refuse(rpc, ckr);
 		else
 			wait_for_room(rpc);
@@ -396,11 +393,10 @@ static bool take_named_session(struct rpc *rpc, uint64_t handle)
 static bool take_session(struct rpc *rpc)
 {
 	enum method_need need = rpc->method->need;
-	struct method_place place;
+	struct rpc_place place = rpc->place;
 
 	if (rpc->session || need == NEED_NOTHING || !rpc->request)
 		return true;
-	place = rpc->method->locate(rpc->request);
 	if (place.session && need != NEED_SLOT)
 		return take_named_session(rpc, place.session);
 	if (need == NEED_SESSION) {
@@ -525,8 +521,10 @@ static bool unpack(struct rpc *rpc)
 	rpc->request =
 		protobuf_c_message_unpack(rpc->method->request, &allocator, message->len,
 	                                  message->len ? message->data : (const uint8_t *)"");
-	if (rpc->request)
+	if (rpc->request) {
+		rpc->place = rpc->method->locate(rpc->request);
 		return true;
+	}
 	rpc_fail(rpc, GRPC_INVALID_ARGUMENT, "the message is not of the method's type");
 	return false;
 }

@@ -28,6 +28,11 @@ enum rpc_state {
 	RPC_ENDED,     /* its status is known */
 };
 
+/* Which session and slot a request names. */
+struct rpc_place {
+	uint64_t session, slot;
+};
+
 struct rpc {
 	struct client *client;
 	const struct method *method;
@@ -44,6 +49,7 @@ struct rpc {
 	bool begun; /* a stream's operation has been started in the agent */
 	struct arena arena;
 	ProtobufCMessage *request;
+	struct rpc_place place;
 	uint64_t deadline_ns; /* 0: none */
 	size_t header_len;    /* of the headers so far */
 	bool bad_type, bad_encoding, has_path, is_post;

@@ -134,8 +134,7 @@ static void gather(struct connection *connection)
 	     call = call->next, skip = 0)
 		connection->pieces[count++] =
 			(struct iovec){call->reply.data + skip, call->reply.len - skip};
-	connection->message =
-		(struct msghdr){.msg_iov = connection->pieces, .msg_iovlen = count};
+	connection->message = (struct msghdr){.msg_iov = connection->pieces, .msg_iovlen = count};
 }
 
 static void send_next(struct connection *connection)

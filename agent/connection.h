@@ -41,7 +41,7 @@ struct connection {
 	unsigned int bulk_calls;    /* those of them whose body was larger than a control frame's */
 	struct wire_buffer partial; /* a frame that has not arrived whole */
 	struct completion receive, send;
-	size_t sent; /* of the first reply */
+	size_t sent;                            /* of the first reply */
 	struct iovec pieces[CONNECTION_PIECES]; /* of the replies that are on their way */
 	struct msghdr message;
 	struct call *replies, **replies_last;

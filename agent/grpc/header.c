@@ -100,10 +100,8 @@ void header_take(struct rpc *rpc, struct wire_bytes name, struct wire_bytes valu
 		void (*take)(struct rpc *rpc, struct wire_bytes value);
 	} rows[] = {
 #define ROW(name, take) {name, sizeof(name) - 1, take}
-		ROW(":path", take_path),
-		ROW(":method", take_method),
-		ROW("content-type", take_type),
-		ROW("grpc-encoding", take_encoding),
+		ROW(":path", take_path),           ROW(":method", take_method),
+		ROW("content-type", take_type),    ROW("grpc-encoding", take_encoding),
 		ROW("grpc-timeout", take_timeout),
 #undef ROW
 	};

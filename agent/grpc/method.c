@@ -106,8 +106,7 @@ const struct method method_pool = {
 const struct method *method_find(const char *path, size_t path_len)
 {
 	for (unsigned int i = 0; i < ID_COUNT; i++)
-		if (methods[i].path_len == path_len &&
-		    memcmp(methods[i].path, path, path_len) == 0)
+		if (methods[i].path_len == path_len && memcmp(methods[i].path, path, path_len) == 0)
 			return &methods[i];
 	return NULL;
 }

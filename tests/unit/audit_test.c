@@ -396,6 +396,7 @@ static struct audit_record longest(const char *detail)
 		.mechanism = UINT64_MAX - 1,
 		.uid = UINT32_MAX,
 		.pid = INT32_MAX,
+		.client = detail,
 		.detail = detail,
 	};
 }
@@ -501,6 +502,29 @@ TEST(every_octet_in_detail)
 		EXPECT_STREQ(json_string_value(json_object_get(parsed, "detail")), wanted);
 		json_decref(parsed);
 	}
+}
+
+/* A remote client's name stands in front of what is ours to say, and cannot look like it. */
+TEST(client_is_bounded_and_escaped)
+{
+	struct audit_record record = {.operation = "C_Sign",
+	                              .mechanism = CK_UNAVAILABLE_INFORMATION,
+	                              .client = "CN=a\",\"result\":\"\n\x7f"};
+	json_t *parsed = format(&record, 1, 0);
+	char longer[2 * WIRE_CLIENT_MAX];
+
+	EXPECT_STREQ(json_string_value(json_object_get(parsed, "client")), "CN=a?,?result?:???");
+	json_decref(parsed);
+	memset(longer, 'x', sizeof(longer));
+	longer[sizeof(longer) - 1] = '\0';
+	record.client = longer;
+	parsed = format(&record, 1, 0);
+	EXPECT_EQ(strlen(json_string_value(json_object_get(parsed, "client"))), WIRE_CLIENT_MAX);
+	json_decref(parsed);
+	record.client = NULL;
+	parsed = format(&record, 1, 0);
+	EXPECT_NULL(json_object_get(parsed, "client"));
+	json_decref(parsed);
 }
 
 TEST(fields)

@@ -541,6 +541,52 @@ static void uncomment(char *text)
 	*to = '\0';
 }
 
+static void expect_client_refused(const char *text, const char *says)
+{
+	struct config *config;
+	char error[CONFIG_ERROR_LEN] = "";
+
+	EXPECT_EQ(config_parse(&config, "test.toml", text, strlen(text), error, sizeof(error)), -1);
+	EXPECT_NOT_NULL(strstr(error, says));
+	if (!strstr(error, says))
+		printf("# %s\n", error);
+}
+
+TEST(client_rules)
+{
+	const char text[] = "[[daemon.clients]]\ncommon_name = \"a\"\nslots = [0, 3]\n"
+			    "operations = [\"Sign\"]\n[[daemon.clients]]\nsan = \"b\"\n";
+	char error[CONFIG_ERROR_LEN] = "";
+	struct config *config;
+
+	ASSERT_EQ(config_parse(&config, "test.toml", text, strlen(text), error, sizeof(error)), 0);
+	ASSERT_EQ(config->client_count, 2u);
+	EXPECT_STREQ(config->clients[0].common_name, "a");
+	EXPECT_EQ(config->clients[0].slots.count, 2u);
+	EXPECT_EQ(config->clients[0].slots.ids[1], 3u);
+	EXPECT_STREQ(config->clients[0].operations[0], "Sign");
+	EXPECT_NULL(config->clients[0].operations[1]);
+	EXPECT_STREQ(config->clients[1].san, "b");
+	EXPECT_NULL(config->clients[1].operations);
+	EXPECT_EQ(config->clients[1].slots.restricted, 0u);
+	config_free(config);
+}
+
+TEST(client_rules_that_are_refused)
+{
+	expect_client_refused("[[daemon.clients]]\nname = \"a\"", "unknown key 'name'");
+	expect_client_refused("[[daemon.clients]]\nsan = 1", "must be a string");
+	expect_client_refused("[[daemon.clients]]\nsan = \"\"", "1..255 bytes");
+	expect_client_refused("[[daemon.clients]]\nfingerprint = \"12\"", "64 hex digits");
+	expect_client_refused("[[daemon.clients]]\nslots = [256]", "slot ids");
+	expect_client_refused("[[daemon.clients]]\nslots = 1", "wrong type");
+	expect_client_refused("[[daemon.clients]]\noperations = [1]", "names of");
+	expect_client_refused("[[daemon.others]]\na = 1", "[[daemon.others]]");
+	expect_client_refused("[daemon]\nmax_message_size = 1000000\nmax_connection_memory = 65536",
+	                      "is above max_connection_memory");
+	expect_client_refused("[daemon]\ntls_key = \"server.key\"", "must be an absolute path");
+}
+
 TEST(example_is_the_defaults)
 {
 	char *text = printed(config_print_example);

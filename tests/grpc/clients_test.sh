@@ -12,7 +12,7 @@ scratch
 . "$TOP/tests/grpc/grpc.sh"
 make_pki
 make_stubs
-export TOKEN_CONFIG='slot_count = 2' TOP
+export TOKEN_CONFIG='slot_count = 2' TOP FRONT_THREADS=2
 agent_start || { ktap_fail "agent starts"; ktap_done; }
 token_init clients >/dev/null
 front_start 'allow_unauthenticated_tls = true' || { ktap_fail "cratond starts"; ktap_done; }

@@ -67,7 +67,7 @@ make_pki() {
 front_config() {
 	agent_config
 	{
-		printf '[daemon]\nbind = "127.0.0.1:%s"\nuser = "%s"\nthreads = 1\n' "$FRONT_PORT" "$(id -un)"
+		printf '[daemon]\nbind = "127.0.0.1:%s"\nuser = "%s"\nthreads = %s\n' "$FRONT_PORT" "$(id -un)" "${FRONT_THREADS:-1}"
 		printf 'tls_cert = "%s"\ntls_key = "%s"\ntls_client_ca = "%s"\n' "${FRONT_CERT:-$PKI/server.chain}" "${FRONT_KEY:-$PKI/server.key}" "${FRONT_CA-$PKI/root.pem}"
 		printf '%s\n' "$@"
 	} >>"$SCRATCH/craton_hsm.toml"

@@ -14,8 +14,9 @@
 #include "completion.h"
 #include "wire/codec.h"
 
-#define LINK_FRAMES_MAX      48u /* below the agent's CONNECTION_CALLS_MAX, by what is sent without asking for room */
-#define LINK_BULK_FRAMES_MAX 3u  /* below its CONNECTION_BULK_CALLS_MAX */
+#define LINK_FRAMES_MAX                                                                            \
+	48u /* below the agent's CONNECTION_CALLS_MAX, by what is sent without asking for room */
+#define LINK_BULK_FRAMES_MAX 3u /* below its CONNECTION_BULK_CALLS_MAX */
 #define LINK_TABLE_LEN       64u
 
 struct client;

@@ -19,13 +19,13 @@ authority() {
 }
 
 # certificate NAME ISSUER PURPOSE [DAYS] [EXTENSIONS]: a key pair and its certificate; PURPOSE is serverAuth or clientAuth. Days below
-# zero have passed.
+# zero have passed. NOT_BEFORE is when it begins to be valid.
 certificate() {
 	local days=${4:-30} dates
 	[ -e "$PKI/$1.key" ] || openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$PKI/$1.key" 2>/dev/null
 	openssl req -new -key "$PKI/$1.key" -subj "/O=Craton tests/CN=$1" -out "$PKI/$1.csr" 2>/dev/null
 	if [ "$days" -gt 0 ]; then
-		dates=(-not_before "$(date -u -d '-1 day' +%y%m%d%H%M%SZ)" -not_after "$(date -u -d "+$days days" +%y%m%d%H%M%SZ)")
+		dates=(-not_before "$(date -u -d "${NOT_BEFORE:--1 day}" +%y%m%d%H%M%SZ)" -not_after "$(date -u -d "+$days days" +%y%m%d%H%M%SZ)")
 	else
 		dates=(-not_before "$(date -u -d '-40 days' +%y%m%d%H%M%SZ)" -not_after "$(date -u -d "$days days" +%y%m%d%H%M%SZ)")
 	fi

@@ -43,6 +43,10 @@ limit "connections" connections connections
 check "the log says who flooded" front_says 'too many cancelled calls; its connection is ended'
 check "and that there are too many connections, once" eval '[ "$(grep -c "as many as \[daemon\].max_connections lets in" "$FRONT_LOG")" -eq 1 ]'
 check "a client that stops reading holds nobody up" client "$TOP/tests/grpc/limits.py" unread
+told() { metrics | sed -nE 's/^# HELP ([a-z_]+) (.*)$/\1/p' | sort; }
+documented() { sed -nE 's/^\| `(craton_grpc_[a-z_]+)` .*/\1/p' "$TOP/docs/monitoring.md" | sort; }
+check "the documentation has every metric" diff <(told) <(documented)
+check "and every limit" eval 'for label in $(sed -nE "s/^LIMIT\([A-Z]+, +\"([a-z_]+)\",.*/\1/p" "$TOP/agent/grpc/limits.def"); do grep -q "| .$label. |" "$TOP/docs/remote-access.md" || { echo "$label"; exit 1; }; done'
 check "every limit has its key" eval 'for key in $(sed -nE "s/^LIMIT\([A-Z]+, +\"[a-z_]+\", +\"([a-z_]+)\"\)$/\1/p" "$TOP/agent/grpc/limits.def"); do grep -q "KEY(daemon, $key," "$TOP/agent/config.def" || { echo "$key"; exit 1; }; done'
 check_here "it stops" front_stop
 ktap_done

@@ -14,6 +14,7 @@ authority stranger
 certificate mallory stranger clientAuth
 certificate late root clientAuth -3
 certificate lost root clientAuth
+NOT_BEFORE="+2 days" certificate early root clientAuth
 certificate wrong root serverAuth
 certificate old middle serverAuth -3
 certificate far middle clientAuth
@@ -75,6 +76,7 @@ cause "no client certificate: certificate required" 'alert certificate required'
 cause "an authority that is not ours: unknown ca" 'alert unknown ca' as mallory
 cause "a client whose intermediate is missing: unknown ca" 'alert unknown ca \(unable to get local issuer certificate\)' as far
 cause "an expired client certificate: certificate expired" 'alert certificate expired' as late
+cause "a client certificate that is not valid yet: bad certificate" 'alert bad certificate' as early
 cause "a revoked client certificate: certificate revoked" 'alert certificate revoked' as lost
 cause "a certificate of the wrong purpose" 'alert unsupported certificate' as wrong
 cause "an old version: protocol version" 'alert protocol version' as alice -tls1_2

@@ -4,9 +4,8 @@
  * second the agent's answers and how the stream is cut into pieces; the rest is the stream, so that
  * its prefixes and messages are the fuzzer's.
  *
- * FUZZ_SOURCES: @grpc agent/config.c agent/config_address.c agent/config_clients.c agent/toml.c
- * agent/log.c agent/uring.c agent/clock.c agent/notify.c FUZZ_LIBS: -lnghttp2 -lprotobuf-c -lssl
- * -luring -ljansson -lpthread
+ * FUZZ_SOURCES: @grpc
+ * FUZZ_LIBS: -lnghttp2 -lprotobuf-c -lssl -luring -ljansson -lpthread
  */
 #include "fuzz/grpc_fixture.h"
 

@@ -3,9 +3,8 @@
  * Fuzz target: HTTP/2 as cratond gets it out of TLS. The first octet chooses the agent's answers
  * and how the rest is cut; the preface is there already.
  *
- * FUZZ_SOURCES: @grpc agent/config.c agent/config_address.c agent/config_clients.c agent/toml.c
- * agent/log.c agent/uring.c agent/clock.c agent/notify.c FUZZ_LIBS: -lnghttp2 -lprotobuf-c -lssl
- * -luring -ljansson -lpthread
+ * FUZZ_SOURCES: @grpc
+ * FUZZ_LIBS: -lnghttp2 -lprotobuf-c -lssl -luring -ljansson -lpthread
  */
 #include "fuzz/grpc_fixture.h"
 

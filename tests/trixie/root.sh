@@ -5,7 +5,8 @@
 
 . "$TOP/tests/vm/cache.sh"
 ROOT_BUILD_PACKAGES=(gcc make pkg-config libc6-dev binutils libssl-dev libsqlite3-dev liburing-dev libjansson-dev libkeyutils-dev
-	libnl-genl-3-dev libdevmapper-dev libblkid-dev libp11-kit-dev zlib1g-dev libmicrohttpd-dev libseccomp-dev openssl python3-minimal)
+	libnl-genl-3-dev libdevmapper-dev libblkid-dev libp11-kit-dev zlib1g-dev libmicrohttpd-dev libseccomp-dev libnghttp2-dev
+	libprotobuf-c-dev protobuf-c-compiler protobuf-compiler openssl python3-minimal)
 # One folder per tree, as several may share the cache.
 TRIXIE_BUILD=$CACHE/trixie-build/$(printf %s "$TOP" | sha256sum | cut -c1-16)
 RESULTS=$TRIXIE_BUILD/results

@@ -42,6 +42,7 @@
 #define DUE_LEN    (32u * 1024u) /* settled octets that are written without waiting for more */
 #define DUE_NS     1000000u      /* and the age at which they are */
 #define SECOND_NS  1000000000ull
+#define STALL_NS   (SECOND_NS / 10) /* between two tries of a log that cannot be written */
 #define LOOK_NS    (SECOND_NS / 10) /* between two looks at the file's name */
 #define RETRY_NS   (10 * SECOND_NS) /* after a rotation that failed */
 #define SIGN_NS    (60 * SECOND_NS) /* a checkpoint when there was none for so long, */
@@ -98,7 +99,9 @@ static bool append_one(struct audit *audit, const struct audit_record *record)
 	audit_hash_line(audit, line, len - 1, audit->hash);
 	audit->sequence++;
 	audit->pending_len += len;
-	if (audit->pad)
+	/* With a register nothing is promised before the batch is written, and what is in no batch
+	 * must not come back: it tells a number that the register never reached. */
+	if (audit->pad && !audit->anchor.methods)
 		audit_pad_publish(audit->pad, audit_pad_index(audit->pad, audit->pending),
 		                  audit->pending_len);
 	return true;
@@ -198,8 +201,11 @@ uint64_t audit_written(const struct audit *audit)
 
 bool audit_is_pending(const struct audit *audit)
 {
-	return audit && (atomic_load_explicit(&audit->pending_len, memory_order_acquire) ||
-	                 atomic_load_explicit(&audit->stalled, memory_order_acquire));
+	if (!audit)
+		return false;
+	if (atomic_load_explicit(&audit->stalled, memory_order_acquire))
+		return clock_monotonic_ns() - audit->tried_ns >= STALL_NS;
+	return atomic_load_explicit(&audit->pending_len, memory_order_acquire);
 }
 
 bool audit_is_due(const struct audit *audit, uint64_t now_ns)
@@ -383,6 +389,7 @@ bool audit_batch_take(struct audit *audit, int *fd, struct wire_bytes *batch, bo
 		if (!audit->stalled)
 			begin_flight(audit);
 		audit->flight_written = 0;
+		audit->tried_ns = clock_monotonic_ns();
 		audit->in_flight = true;
 		audit->flight_failed = false;
 		*fd = audit->fd;
@@ -500,7 +507,7 @@ bool audit_batch_done(struct audit *audit, int sync_result)
 		audit_anchor_settle(&audit->anchor, extended, &now);
 	}
 	audit->in_flight = false;
-	more = audit->pending_len > 0;
+	more = audit->pending_len > 0 && !audit->stalled;
 	pthread_cond_broadcast(&audit->landed);
 	pthread_mutex_unlock(&audit->lock);
 	return more;

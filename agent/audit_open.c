@@ -141,10 +141,12 @@ static bool take_leftover(void *context, const char *text, size_t len)
 		return false;
 	wire_put_raw(&left->lines, text, len);
 	wire_put_raw(&left->lines, "\n", 1);
+	if (left->lines.failed)
+		return false;
 	audit_hash_line(audit, text, len, audit->hash);
 	audit->sequence++;
 	left->count++;
-	return !left->lines.failed;
+	return true;
 }
 
 static bool write_all(int fd, const uint8_t *octets, size_t len)
@@ -178,7 +180,7 @@ static bool recover_from_pad(struct audit *audit)
 		           (unsigned long long)left.count);
 	if (!fits) {
 		log_error("audit log: pending records do not continue it; they are set aside");
-		audit_pad_set_aside(audit->pad);
+		written = audit_pad_set_aside(audit->pad) && written;
 	}
 	wire_buffer_free(&left.lines);
 	return written;
@@ -271,7 +273,8 @@ void audit_close(struct audit *audit)
 	if (audit->fd >= 0) {
 		note(audit, "agent-stop", ERROR_NONE, NULL);
 		audit_sign(audit, audit->signer);
-		if (flush(audit))
+		/* Once more, when the first was one that had failed before. */
+		if (flush(audit) || flush(audit))
 			log_error("audit log: the last records could not be written");
 	}
 	audit_free(audit);

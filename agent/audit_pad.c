@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,15 +16,17 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "audit_scan.h"
-#include "log.h"
 
-#define MAGIC      0x31646170746d7363ull /* little-endian "csmtpad1" */
-#define HEADER_LEN 4096u
-#define HALVES     2u
-#define FILE_LEN   (HEADER_LEN + HALVES * AUDIT_PAD_HALF)
+#define MAGIC       0x31646170746d7363ull /* little-endian "csmtpad1" */
+#define HEADER_LEN  4096u
+#define HALVES      2u
+#define ZFS_MAGIC   0x2fc12fc1
+#define DAMAGED_MAX 100u
+#define FILE_LEN    (HEADER_LEN + HALVES * AUDIT_PAD_HALF)
 
 struct header {
 	uint64_t magic;
@@ -47,6 +50,16 @@ static bool name_file(struct audit_pad *pad, const char *log_path)
 	return len > 0 && (size_t)len < sizeof(pad->path);
 }
 
+/* Where a reserved block is written elsewhere, a full disk could kill us in the middle of a store.
+ */
+static bool copies_on_write(int fd)
+{
+	struct statfs status;
+
+	return !fstatfs(fd, &status) &&
+	       (status.f_type == BTRFS_SUPER_MAGIC || status.f_type == ZFS_MAGIC);
+}
+
 static const char *open_file(struct audit_pad *pad, int *fd)
 {
 	struct stat status;
@@ -57,6 +70,8 @@ static const char *open_file(struct audit_pad *pad, int *fd)
 	if (!S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
 	    (status.st_mode & 07777) != 0600)
 		return "it is not a file of the daemon's with mode 0600; remove it";
+	if (copies_on_write(*fd))
+		return "its file system cannot reserve room";
 	/* Reserved, so that a full disk does not become a signal when memory is written. */
 	errno = posix_fallocate(*fd, 0, FILE_LEN);
 	return errno ? strerror(errno) : NULL;
@@ -171,17 +186,31 @@ bool audit_pad_each(struct audit_pad *pad,
 	return each_of(pad, older, take, context) && each_of(pad, 1 - older, take, context);
 }
 
-/* A copy: the mapping goes on with the file that it is of. */
-void audit_pad_set_aside(struct audit_pad *pad)
+static FILE *new_file(const struct audit_pad *pad)
 {
-	char path[PATH_MAX + sizeof(".damaged")];
-	FILE *copy;
+	char path[PATH_MAX + sizeof(".damaged.000")];
+	FILE *file = NULL;
 
-	snprintf(path, sizeof(path), "%s.damaged", pad->path);
-	unlink(path);
-	copy = fopen(path, "wxe");
-	for (unsigned int half = 0; copy && half < HALVES; half++)
-		fwrite(audit_pad_half(pad, half), 1, pad->header->len[half], copy);
-	if (!copy || fclose(copy))
-		log_error("audit log: %s cannot be written: %s", path, strerror(errno));
+	for (unsigned int i = 0; i < DAMAGED_MAX && !file; i++) {
+		snprintf(path, sizeof(path), i ? "%s.damaged.%u" : "%s.damaged", pad->path, i);
+		file = fopen(path, "wxe");
+	}
+	return file;
+}
+
+/* A copy: the mapping goes on with the file that it is of. */
+bool audit_pad_set_aside(struct audit_pad *pad)
+{
+	FILE *copy = new_file(pad);
+	bool whole = copy != NULL;
+
+	for (unsigned int half = 0; whole && half < HALVES; half++) {
+		size_t len = pad->header->len[half];
+
+		whole = fwrite(audit_pad_half(pad, half), 1, len, copy) == len;
+	}
+	whole = whole && !fflush(copy) && !fsync(fileno(copy));
+	if (copy && fclose(copy))
+		whole = false;
+	return whole;
 }

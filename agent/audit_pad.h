@@ -40,7 +40,8 @@ unsigned int audit_pad_index(const struct audit_pad *pad, const char *memory);
  */
 bool audit_pad_each(struct audit_pad *pad,
                     bool (*take)(void *context, const char *line, size_t len), void *context);
-/* Keeps the file under another name, since what it holds does not fit the log, and empties it. */
-void audit_pad_set_aside(struct audit_pad *pad);
+/* Keeps what it holds, which does not fit the log, in a file of another name: .damaged, and a
+ * number when there is one. False with errno. */
+bool audit_pad_set_aside(struct audit_pad *pad);
 
 #endif

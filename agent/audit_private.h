@@ -56,6 +56,7 @@ struct audit {
 	_Atomic uint64_t pending_ns; /* when the first of it came */
 	bool in_flight, flight_failed;
 	_Atomic bool stalled;                    /* what is in flight is to be written again */
+	_Atomic uint64_t tried_ns;               /* when a batch was last begun */
 	uint64_t flight_ticket, flight_sequence; /* last ones of the batch */
 	uint8_t flight_hash[AUDIT_HASH_LEN];
 	bool unsynced;

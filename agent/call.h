@@ -36,6 +36,7 @@ struct call {
 	uint8_t key_uid[OBJECT_UID_LEN]; /* record.key_uid points here when the call used a key */
 	char detail[CALL_DETAIL_LEN];    /* record.detail points here when there is one */
 	bool by_ring;                    /* came through shared memory, and so does the reply */
+	bool holds_ring;                 /* what came after it there waits for it */
 	bool unaudited;                  /* a length query: nothing happened */
 	bool on_worker;                  /* may wait for a session's lock */
 	bool deferred;           /* the session is busy: run again on a worker; nothing was done */

@@ -200,6 +200,8 @@ static bool reply_by_ring(struct connection *connection, struct call *call)
 
 void connection_reply(struct connection *connection, struct call *call)
 {
+	if (call->holds_ring)
+		connection_ring_resume(connection);
 	if (reply_by_ring(connection, call))
 		return;
 	call->next = NULL;

@@ -146,7 +146,7 @@ bool connection_ring_wake(struct connection *connection)
 
 	if (!ring)
 		return false;
-	if (ring->awake)
+	if (ring->awake || ring->slow_calls)
 		return true;
 	wire_ring_wake(&ring->requests);
 	ring->awake = true;
@@ -170,6 +170,18 @@ void connection_ring_stop(struct connection *connection)
 		ring->next_awake->ring->link_awake = ring->link_awake;
 	ring->awake = false;
 	epoch_count(&connection->loop->agent->epoch, -1);
+}
+
+void connection_ring_hold(struct connection *connection)
+{
+	connection->ring->slow_calls++;
+	connection_ring_stop(connection);
+}
+
+void connection_ring_resume(struct connection *connection)
+{
+	if (!--connection->ring->slow_calls && !connection->closing)
+		connection_ring_wake(connection);
 }
 
 bool connection_rings_ready(struct loop *loop)

@@ -17,7 +17,9 @@ struct connection_ring {
 	struct wire_ring_area *area;
 	struct wire_ring requests, replies;
 	bool awake;
-	bool bell_owed; /* a reply is half way through the socket */
+	unsigned int
+		slow_calls; /* with workers: what came after them waits, so that order is kept */
+	bool bell_owed;     /* a reply is half way through the socket */
 	struct connection *next_awake, **link_awake;
 };
 
@@ -27,6 +29,12 @@ bool connection_ring_open(struct connection *connection, const struct wire_frame
 void connection_ring_free(struct connection *connection);
 /* The doorbell. False when the client has no ring. */
 bool connection_ring_wake(struct connection *connection);
+/* A call that came through the ring goes to a worker: until it is answered, nothing more is taken
+ * out.
+ */
+void connection_ring_hold(struct connection *connection);
+/* Its reply has been sent. */
+void connection_ring_resume(struct connection *connection);
 /* A ring whose connection closes is polled no more. */
 void connection_ring_stop(struct connection *connection);
 /* Sends the reply through the ring if it fits. The call is still the caller's. */

@@ -219,16 +219,21 @@ EVP_PKEY *crypto_curve_pair(struct crypto *crypto, const struct crypto_curve *cu
 	return pkey;
 }
 
-/* The point that belongs to the scalar; false when the scalar is not in 1..order-1. */
-static bool multiply(struct crypto *crypto, const struct crypto_curve *curve, const BIGNUM *scalar,
+/* place = scalar times the generator; false when the scalar is not in 1..order-1. */
+static bool multiply(const EC_GROUP *group, const BIGNUM *scalar, EC_POINT *place, BN_CTX *context)
+{
+	return !BN_is_zero(scalar) && BN_cmp(scalar, EC_GROUP_get0_order(group)) < 0 &&
+	       EC_POINT_mul(group, place, scalar, NULL, NULL, context);
+}
+
+/* The point that belongs to the scalar. */
+static bool point_of(struct crypto *crypto, const struct crypto_curve *curve, const BIGNUM *scalar,
                      uint8_t point[POINT_MAX])
 {
 	const EC_GROUP *group = crypto->groups[curve - curves];
 	BN_CTX *context = BN_CTX_secure_new_ex(crypto->library);
-	EC_POINT *place = group ? EC_POINT_new(group) : NULL;
-	bool good = place && context && !BN_is_zero(scalar) &&
-	            BN_cmp(scalar, EC_GROUP_get0_order(group)) < 0 &&
-	            EC_POINT_mul(group, place, scalar, NULL, NULL, context) &&
+	EC_POINT *place = EC_POINT_new(group);
+	bool good = place && context && multiply(group, scalar, place, context) &&
 	            EC_POINT_point2oct(group, place, POINT_CONVERSION_UNCOMPRESSED, point,
 	                               POINT_MAX, context) == point_len(curve);
 
@@ -237,18 +242,34 @@ static bool multiply(struct crypto *crypto, const struct crypto_curve *curve, co
 	return good;
 }
 
+/* In whatever form the point is given. */
+static bool is_point_of(struct crypto *crypto, const struct crypto_curve *curve,
+                        const BIGNUM *scalar, struct wire_bytes given)
+{
+	const EC_GROUP *group = crypto->groups[curve - curves];
+	BN_CTX *context = BN_CTX_secure_new_ex(crypto->library);
+	EC_POINT *place = EC_POINT_new(group), *other = EC_POINT_new(group);
+	bool is = place && other && context && multiply(group, scalar, place, context) &&
+	          EC_POINT_oct2point(group, other, given.data, given.len, context) &&
+	          EC_POINT_cmp(group, place, other, context) == 0;
+
+	EC_POINT_clear_free(place);
+	EC_POINT_free(other);
+	BN_CTX_free(context);
+	return is;
+}
+
 bool crypto_curve_halves_agree(struct crypto *crypto, const EVP_PKEY *pkey)
 {
 	const struct crypto_curve *curve = crypto_curve_of(pkey);
-	uint8_t point[POINT_MAX], given[POINT_MAX];
+	uint8_t given[POINT_MAX];
 	BIGNUM *scalar = NULL;
 	size_t len = 0;
 	bool agree = curve && curve->key_type == CKK_EC &&
 	             EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, &scalar) &&
 	             EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY, given,
 	                                             sizeof(given), &len) &&
-	             multiply(crypto, curve, scalar, point) && len == point_len(curve) &&
-	             !memcmp(point, given, len); /* points are public */
+	             is_point_of(crypto, curve, scalar, (struct wire_bytes){given, len});
 
 	BN_clear_free(scalar);
 	return agree;
@@ -261,7 +282,7 @@ static enum err make_private(struct crypto *crypto, const struct crypto_curve *c
 	uint8_t point[POINT_MAX];
 	enum err err = ERROR_MEMORY;
 
-	if (!multiply(crypto, curve, scalar, point))
+	if (!point_of(crypto, curve, scalar, point))
 		return ERROR_ATTRIBUTE_VALUE;
 	builder = OSSL_PARAM_BLD_new();
 	if (builder &&

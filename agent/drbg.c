@@ -285,6 +285,13 @@ static void *instance_new(void *provider, void *parent, const OSSL_DISPATCH *par
 	return NULL;
 }
 
+/* What was made before a reseed is not given out after it. */
+static void drop_stash(struct instance *instance)
+{
+	wire_wipe(instance->stash, sizeof(instance->stash));
+	instance->stash_left = 0;
+}
+
 static int instance_instantiate(void *context, unsigned int strength, int prediction_resistance,
                                 const unsigned char *text, size_t text_len,
                                 const OSSL_PARAM parameters[])
@@ -303,6 +310,7 @@ static int instance_instantiate(void *context, unsigned int strength, int predic
 	};
 
 	(void)parameters;
+	drop_stash(instance);
 	instance->generation = atomic_load(&instance->drbg->generation);
 	instance->additional_generation = atomic_load(&instance->drbg->additional_generation);
 	if (EVP_RAND_instantiate(instance->seed, STRENGTH, 0, NULL, 0, NULL) &&
@@ -317,6 +325,7 @@ static int instance_uninstantiate(void *context)
 {
 	struct instance *instance = context;
 
+	drop_stash(instance);
 	return EVP_RAND_uninstantiate(instance->inner);
 }
 
@@ -337,13 +346,6 @@ static int reseed(struct instance *instance, int prediction_resistance)
 	if (!done)
 		fail(drbg, "reseed");
 	return done;
-}
-
-/* What was made before a reseed is not given out after it. */
-static void drop_stash(struct instance *instance)
-{
-	wire_wipe(instance->stash, sizeof(instance->stash));
-	instance->stash_left = 0;
 }
 
 static int reseed_if_due(struct instance *instance)
@@ -399,6 +401,10 @@ static int share(struct instance *instance, unsigned char *out, size_t len, unsi
 		if (!EVP_RAND_generate(instance->inner, instance->stash, STASH_LEN, strength, 0,
 		                       NULL, 0))
 			return 0;
+		if (!differs_from_last(instance, instance->stash, STASH_LEN)) {
+			drop_stash(instance);
+			return 0;
+		}
 		instance->stash_left = STASH_LEN;
 	}
 	next = instance->stash + STASH_LEN - instance->stash_left;
@@ -424,7 +430,7 @@ static int instance_generate(void *context, unsigned char *out, size_t len, unsi
 		fail(instance->drbg, "generate");
 		return 0;
 	}
-	if (differs_from_last(instance, out, len))
+	if (plain || differs_from_last(instance, out, len)) /* share has compared the whole */
 		return 1;
 	wire_wipe(out, len);
 	return 0;

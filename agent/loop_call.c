@@ -12,6 +12,7 @@
 #include "audit.h"
 #include "config.h"
 #include "connection.h"
+#include "connection_ring.h"
 #include "dispatch.h"
 #include "keyring.h"
 #include "log.h"
@@ -194,6 +195,10 @@ static void hand_to_worker(struct loop *loop, struct call *call)
 		dispatch_fail(call, ERROR_MEMORY);
 		loop_call_done(loop, call);
 		return;
+	}
+	if (call->by_ring) {
+		connection_ring_hold(call->connection);
+		call->holds_ring = true;
 	}
 	call->on_worker = true;
 	call->deferred = false;

@@ -56,6 +56,10 @@ static void on_tick(struct loop *loop, struct completion *completion, int32_t re
 	if (loop->agent->audit)
 		look_at_clock(loop);
 	look_at_date(loop);
+	/* Also while somebody keeps every loop too busy to get to it: a log that stalled is tried
+	 * again. */
+	if (audit_is_pending(loop->agent->audit))
+		loop_write_audit(loop);
 	if (notify_watchdog_ms())
 		notify_send("WATCHDOG=1");
 	loop_arm_tick(loop);

@@ -57,8 +57,11 @@ struct deferred *deferred_new(void)
 
 void deferred_free(struct deferred *deferred)
 {
-	for (size_t i = 0; deferred && i < SESSIONS; i++)
+	if (!deferred)
+		return;
+	for (size_t i = 0; i < SESSIONS; i++)
 		pthread_mutex_destroy(&deferred->entries[i].lock);
+	wire_wipe(deferred, sizeof(*deferred)); /* IVs and labels of the last Inits */
 	free(deferred);
 }
 
@@ -124,7 +127,7 @@ static bool blank(uint8_t *body, size_t len)
 
 static struct deferred *table_of(struct connection *connection)
 {
-	return connection->ring.area && connection->ring.epoch ? connection->deferred : NULL;
+	return connection->deferred;
 }
 
 /* The place of this session, locked, whoever has it now; NULL without a table. */
@@ -235,13 +238,15 @@ static CK_RV init_in(struct connection *connection, struct entry *entry, enum de
                      struct wire_bytes body)
 {
 	uint8_t blanked[BODY_MAX];
-	uint64_t epoch = epoch_of(connection);
+	bool plain = connection->ring.epoch && body.len <= sizeof(blanked);
+	uint64_t epoch = plain ? epoch_of(connection) : 0;
 	uint64_t changes = atomic_load(&connection->deferred->changes);
-	bool plain;
 	CK_RV rv;
 
-	memcpy(blanked, body.data, body.len);
-	plain = blank(blanked, body.len);
+	if (plain) {
+		memcpy(blanked, body.data, body.len);
+		plain = blank(blanked, body.len);
+	}
 	if (plain && keep(connection, entry, kind, message, body, blanked))
 		return CKR_OK;
 	if (entry->kept[kind].message)
@@ -264,7 +269,7 @@ CK_RV deferred_init(struct connection *connection, enum deferred_kind kind,
 
 	wire_buffer_reset(body, WIRE_CONTROL_LIMIT);
 	message->encode(body, request);
-	entry = body->failed || body->len > BODY_MAX ? NULL : lock_entry(connection, session);
+	entry = body->failed ? NULL : lock_entry(connection, session);
 	if (entry && !claim(entry, session)) {
 		unlock_entry(entry);
 		entry = NULL;
@@ -299,6 +304,22 @@ CK_RV deferred_prepare(struct connection *connection, enum deferred_kind kind,
 		                   (struct wire_bytes){kept->body, kept->len});
 		kept->message = NULL;
 		atomic_fetch_sub(&connection->deferred->kept_count, 1);
+	}
+	unlock_entry(entry);
+	return rv;
+}
+
+CK_RV deferred_failure(struct connection *connection, enum deferred_kind kind,
+                       CK_SESSION_HANDLE session)
+{
+	struct entry *entry = kind < DEFERRED_KINDS ? lock_entry(connection, session) : NULL;
+	CK_RV rv = CKR_OK;
+
+	if (!entry)
+		return CKR_OK;
+	if (entry->session == session) {
+		rv = entry->kept[kind].failed;
+		entry->kept[kind].failed = CKR_OK;
 	}
 	unlock_entry(entry);
 	return rv;

@@ -43,6 +43,10 @@ CK_RV deferred_init(struct connection *connection, enum deferred_kind kind,
  * request. CKR_OK, or why an Init that was sent meanwhile failed after all. */
 CK_RV deferred_prepare(struct connection *connection, enum deferred_kind kind,
                        CK_SESSION_HANDLE session);
+/* For a call that goes on with an operation: why its Init, which was kept and sent meanwhile,
+ * failed after all; CKR_OK when it did not. DEFERRED_KINDS is no kind, and never fails. */
+CK_RV deferred_failure(struct connection *connection, enum deferred_kind kind,
+                       CK_SESSION_HANDLE session);
 /* The operation has ended, and none of this kind is active on the session. */
 void deferred_ended(struct connection *connection, enum deferred_kind kind,
                     CK_SESSION_HANDLE session);

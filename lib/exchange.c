@@ -46,6 +46,8 @@ void exchange_wipe(struct connection *connection)
 	wire_buffer_reset(&connection->reply, KEEP_LEN);
 	for (int i = 0; i < SCRATCH_COUNT; i++)
 		wire_buffer_reset(&connection->scratch[i], KEEP_LEN);
+	wire_wipe(connection->ahead.body, connection->ahead.len);
+	connection->ahead.len = 0;
 }
 
 void exchange_destroy(struct connection *connection)
@@ -650,7 +652,6 @@ enum exchange_result exchange_run(struct connection *connection,
                                   CK_RV *status)
 {
 	struct wire_bytes direct = {NULL, 0};
-	bool had_ahead = connection->ahead.opcode != 0;
 	enum exchange_result result;
 
 	if (last && last->len >= DIRECT_LEN) {
@@ -658,10 +659,6 @@ enum exchange_result exchange_run(struct connection *connection,
 		last->len = 0;
 	}
 	result = run(connection, message, request, direct, deadline, status);
-	/* Another thread was using the session, so that a worker took the Init and the operation
-	 * overtook it: now it is done. */
-	if (!result && had_ahead && *status == CKR_OPERATION_NOT_INITIALIZED)
-		result = run(connection, message, request, direct, deadline, status);
 	if (direct.len)
 		*last = direct;
 	if (result)

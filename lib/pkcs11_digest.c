@@ -23,7 +23,7 @@ EXPORT CK_RV C_DigestInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism)
 }
 
 STREAM_ONCE(C_Digest, digest, CKR_ARGUMENTS_BAD, DEFERRED_DIGEST)
-STREAM_FEED(C_DigestUpdate, digest_update, CKR_ARGUMENTS_BAD)
+STREAM_FEED(C_DigestUpdate, digest_update, CKR_ARGUMENTS_BAD, DEFERRED_DIGEST)
 
 EXPORT CK_RV C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
 {
@@ -31,7 +31,10 @@ EXPORT CK_RV C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
 	CK_RV rv;
 	connection_auto connection = instance_borrow(&rv);
 
-	return connection ? request_digest_key(connection, &request, NULL) : rv;
+	if (!connection)
+		return rv;
+	rv = deferred_failure(connection, DEFERRED_DIGEST, session);
+	return rv ? rv : request_digest_key(connection, &request, NULL);
 }
 
-STREAM_FINAL(C_DigestFinal, digest_final)
+STREAM_FINAL(C_DigestFinal, digest_final, DEFERRED_DIGEST)

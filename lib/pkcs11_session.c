@@ -155,7 +155,7 @@ EXPORT CK_RV C_SetPIN(CK_SESSION_HANDLE session, CK_UTF8CHAR *old_pin, CK_ULONG 
 	return old_pin && new_pin ? request_set_pin(connection, &request, NULL) : CKR_ARGUMENTS_BAD;
 }
 
-STREAM_FINAL(C_GetOperationState, get_operation_state)
+STREAM_FINAL(C_GetOperationState, get_operation_state, DEFERRED_KINDS)
 
 EXPORT CK_RV C_SetOperationState(CK_SESSION_HANDLE session, CK_BYTE *state, CK_ULONG state_len,
                                  CK_OBJECT_HANDLE encryption_key,

@@ -8,11 +8,11 @@
 
 STREAM_INIT_KEPT(C_SignInit, sign_init, CKF_SIGN, DEFERRED_SIGN)
 STREAM_ONCE(C_Sign, sign, CKR_DATA_LEN_RANGE, DEFERRED_SIGN)
-STREAM_FEED(C_SignUpdate, sign_update, CKR_DATA_LEN_RANGE)
-STREAM_FINAL(C_SignFinal, sign_final)
+STREAM_FEED(C_SignUpdate, sign_update, CKR_DATA_LEN_RANGE, DEFERRED_SIGN)
+STREAM_FINAL(C_SignFinal, sign_final, DEFERRED_SIGN)
 
 STREAM_INIT_KEPT(C_VerifyInit, verify_init, CKF_VERIFY, DEFERRED_VERIFY)
-STREAM_FEED(C_VerifyUpdate, verify_update, CKR_DATA_LEN_RANGE)
+STREAM_FEED(C_VerifyUpdate, verify_update, CKR_DATA_LEN_RANGE, DEFERRED_VERIFY)
 
 EXPORT CK_RV C_Verify(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len,
                       CK_BYTE *signature, CK_ULONG signature_len)
@@ -52,6 +52,8 @@ EXPORT CK_RV C_VerifyFinal(CK_SESSION_HANDLE session, CK_BYTE *signature, CK_ULO
 	if (!connection)
 		return rv;
 	rv = stream_check_signature(signature, signature_len);
+	if (!rv)
+		rv = deferred_failure(connection, DEFERRED_VERIFY, session);
 	return rv ? rv : request_verify_final(connection, &request, NULL);
 }
 
@@ -77,12 +79,12 @@ EXPORT CK_RV C_VerifySignatureInit(CK_SESSION_HANDLE session, CK_MECHANISM *mech
 	return rv ? rv : request_verify_signature_init(connection, &request, NULL);
 }
 
-STREAM_FEED(C_VerifySignature, verify_signature, CKR_DATA_LEN_RANGE)
-STREAM_FEED(C_VerifySignatureUpdate, verify_signature_update, CKR_DATA_LEN_RANGE)
+STREAM_FEED(C_VerifySignature, verify_signature, CKR_DATA_LEN_RANGE, DEFERRED_KINDS)
+STREAM_FEED(C_VerifySignatureUpdate, verify_signature_update, CKR_DATA_LEN_RANGE, DEFERRED_KINDS)
 
 STREAM_SESSION(C_VerifySignatureFinal, verify_signature_final, instance_borrow)
 
 STREAM_INIT(C_SignRecoverInit, sign_recover_init, CKF_SIGN_RECOVER)
-STREAM_THROUGH(C_SignRecover, sign_recover, CKR_DATA_LEN_RANGE)
+STREAM_THROUGH(C_SignRecover, sign_recover, CKR_DATA_LEN_RANGE, DEFERRED_KINDS)
 STREAM_INIT(C_VerifyRecoverInit, verify_recover_init, CKF_VERIFY_RECOVER)
-STREAM_THROUGH(C_VerifyRecover, verify_recover, CKR_SIGNATURE_LEN_RANGE)
+STREAM_THROUGH(C_VerifyRecover, verify_recover, CKR_SIGNATURE_LEN_RANGE, DEFERRED_KINDS)

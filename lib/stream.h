@@ -74,7 +74,7 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 		return connection ? request_##name(connection, &request, NULL) : rv;               \
 	}
 
-#define STREAM_FEED(function, name, too_long)                                                      \
+#define STREAM_FEED(function, name, too_long, kind)                                                \
 	EXPORT CK_RV function(CK_SESSION_HANDLE session, CK_BYTE *part, CK_ULONG part_len)         \
 	{                                                                                          \
 		struct wire_##name##_request request = {                                           \
@@ -87,10 +87,12 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 		if (!connection)                                                                   \
 			return rv;                                                                 \
 		rv = stream_check_data(part, part_len, too_long);                                  \
+		if (!rv)                                                                           \
+			rv = deferred_failure(connection, kind, session);                          \
 		return rv ? rv : request_##name##_bulk(connection, &request, NULL);                \
 	}
 
-#define STREAM_THROUGH(function, name, too_long)                                                   \
+#define STREAM_THROUGH(function, name, too_long, kind)                                             \
 	EXPORT CK_RV function(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len,         \
 	                      CK_BYTE *output, CK_ULONG *output_len)                               \
 	{                                                                                          \
@@ -106,6 +108,8 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 		if (!connection)                                                                   \
 			return rv;                                                                 \
 		rv = output_len ? stream_check_data(data, data_len, too_long) : CKR_ARGUMENTS_BAD; \
+		if (!rv)                                                                           \
+			rv = deferred_failure(connection, kind, session);                          \
 		if (rv)                                                                            \
 			return rv;                                                                 \
 		request.capacity = output ? *output_len : 0;                                       \
@@ -143,7 +147,7 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 		                     output_len);                                                  \
 	}
 
-#define STREAM_FINAL(function, name)                                                               \
+#define STREAM_FINAL(function, name, kind)                                                         \
 	EXPORT CK_RV function(CK_SESSION_HANDLE session, CK_BYTE *output, CK_ULONG *output_len)    \
 	{                                                                                          \
 		struct wire_##name##_request request = {.session = session, .query = !output};     \
@@ -155,6 +159,9 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 			return rv;                                                                 \
 		if (!output_len)                                                                   \
 			return CKR_ARGUMENTS_BAD;                                                  \
+		rv = deferred_failure(connection, kind, session);                                  \
+		if (rv)                                                                            \
+			return rv;                                                                 \
 		request.capacity = output ? *output_len : 0;                                       \
 		rv = request_##name(connection, &request, &reply);                                 \
 		return stream_finish(connection, rv, reply.output_len, reply.output, output,       \

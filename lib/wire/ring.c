@@ -34,6 +34,9 @@ static void copy_in(struct wire_ring *ring, struct wire_bytes octets)
 	memcpy(ring->octets + ring->position % WIRE_RING_SIZE, octets.data, first);
 	memcpy(ring->octets, octets.data + first, octets.len - first);
 	ring->position += (uint32_t)octets.len;
+	/* What is older has been overwritten, perhaps by what is not taken yet. */
+	if (ring->position - ring->clean > WIRE_RING_SIZE)
+		ring->clean = ring->position - WIRE_RING_SIZE;
 }
 
 bool wire_ring_put(struct wire_ring *ring, struct wire_bytes octets, struct wire_bytes more)
@@ -57,9 +60,6 @@ void wire_ring_clean(struct wire_ring *ring)
 	uint32_t consumed = atomic_load_explicit(&ring->line->consumed, memory_order_acquire);
 	size_t len, first;
 
-	/* What is older has been overwritten, by what may not be taken yet. */
-	if (ring->position - ring->clean > WIRE_RING_SIZE)
-		ring->clean = ring->position - WIRE_RING_SIZE;
 	len = consumed - ring->clean;
 	if (len > ring->position - ring->clean) /* a consumer's nonsense, or nothing */
 		return;

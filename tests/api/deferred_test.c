@@ -6,6 +6,7 @@
  * next Init.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 #include "api.h"
@@ -372,6 +373,63 @@ TEST(many_threads)
 		pthread_join(threads[i], &problem);
 		EXPECT_NULL(problem);
 	}
+}
+
+/* Another thread uses the same session for what needs no operation: order is kept all the same. */
+static atomic_bool enough;
+
+static void *draw_random(void *session)
+{
+	CK_BYTE octets[8];
+
+	while (!atomic_load(&enough)) {
+		if (p11->C_GenerateRandom(*(CK_SESSION_HANDLE *)session, octets, sizeof(octets)))
+			return (void *)(uintptr_t) "failed";
+	}
+	return NULL;
+}
+
+TEST(two_threads_on_one_session)
+{
+	CK_MECHANISM mechanism = {CKM_SHA256, NULL, 0};
+	CK_SESSION_HANDLE session = api_user();
+	CK_BYTE hash[32], octets[64] = {1};
+	pthread_t thread;
+	void *problem;
+
+	ASSERT_EQ(pthread_create(&thread, NULL, draw_random, &session), 0);
+	for (int i = 0; i < 5000; i++) {
+		CK_ULONG len = sizeof(hash);
+
+		ASSERT_EQ(p11->C_DigestInit(session, &mechanism), CKR_OK);
+		ASSERT_EQ(p11->C_Digest(session, octets, sizeof(octets), hash, &len), CKR_OK);
+	}
+	atomic_store(&enough, true);
+	pthread_join(thread, &problem);
+	EXPECT_NULL(problem);
+}
+
+/* An Init that is too long to be kept makes the session active like any other. */
+TEST(a_long_init)
+{
+	static CK_BYTE iv[16], aad[400];
+	CK_GCM_PARAMS gcm = {iv, 12, 96, aad, sizeof(aad), 128};
+	CK_MECHANISM long_one = {CKM_AES_GCM, &gcm, sizeof(gcm)}, short_one = {CKM_AES_CBC, iv, 16};
+	CK_SESSION_HANDLE session = api_user();
+	CK_OBJECT_HANDLE key = api_aes_key(session, false, "a");
+	CK_BYTE octets[16] = {1}, out[64];
+	CK_ULONG len;
+
+	for (int i = 0; i < 5; i++) {
+		len = sizeof(out);
+		OK(p11->C_EncryptInit(session, &short_one, key));
+		OK(p11->C_Encrypt(session, octets, sizeof(octets), out, &len));
+	}
+	OK(p11->C_EncryptInit(session, &long_one, key));
+	EXPECT_EQ(p11->C_EncryptInit(session, &short_one, key), CKR_OPERATION_ACTIVE);
+	len = sizeof(out);
+	OK(p11->C_Encrypt(session, octets, sizeof(octets), out, &len));
+	EXPECT_EQ(len, sizeof(octets) + 16);
 }
 
 HARNESS_MAIN

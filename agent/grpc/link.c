@@ -259,8 +259,11 @@ static void fail_all(struct link *link, enum grpc_status status, const char *tex
 		struct link_entry entry = link->table[i];
 
 		link->table[i] = (struct link_entry){0};
-		if (entry.rpc)
-			rpc_lose(entry.rpc, status, text);
+		if (!entry.rpc)
+			continue;
+		/* The call may be freed now, and have further entries. */
+		link_forget(link, entry.rpc);
+		rpc_lose(entry.rpc, status, text);
 	}
 	link->frames = link->bulk_frames = 0;
 }

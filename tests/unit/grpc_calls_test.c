@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls in states that a client with a real socket is seldom in, on the fixture of the fuzz
+ * targets: the agent answers when the test says so.
+ */
+#include "harness.h"
+
+#include "fuzz/grpc_fixture.h"
+
+#include "craton_hsm.pb-c.h"
+#include "grpc/method.h"
+
+#define SESSION 1u
+
+static const struct method *method(const char *name)
+{
+	for (unsigned int i = 0; i < method_count; i++)
+		if (strcmp(methods[i].name, name) == 0)
+			return &methods[i];
+	abort();
+}
+
+/* A client with one session of its own. */
+static struct client *open_client(void)
+{
+	struct client *client = &fixture.client;
+
+	fixture_open();
+	if (!sessions_add(&client->sessions, SESSION, 0, false))
+		abort();
+	return client;
+}
+
+/* The session's last user goes with the link. */
+static void close_client(void)
+{
+	fixture_close();
+	ASSERT_NULL(fixture.client.sessions.first);
+}
+
+/* A call whose whole request has come: the message behind its prefix. */
+static struct rpc *call(const char *name, const ProtobufCMessage *request)
+{
+	struct rpc *rpc = rpc_new(&fixture.client, 0);
+	size_t len = protobuf_c_message_get_packed_size(request);
+	uint8_t *octets = calloc(1, MESSAGE_PREFIX_LEN + len);
+
+	rpc->method = method(name);
+	message_put_prefix(octets, len);
+	protobuf_c_message_pack(request, octets + MESSAGE_PREFIX_LEN);
+	rpc_receive(rpc, (struct wire_bytes){octets, MESSAGE_PREFIX_LEN + len});
+	rpc_input_end(rpc);
+	free(octets);
+	return rpc;
+}
+
+static struct rpc *digest(size_t data_len)
+{
+	CratonHsm__DigestRequest request = CRATON_HSM__DIGEST_REQUEST__INIT;
+	CratonHsm__Mechanism mechanism = CRATON_HSM__MECHANISM__INIT;
+	uint8_t *data = calloc(1, data_len + 1);
+	struct rpc *rpc;
+
+	mechanism.type = CKM_SHA256;
+	request.session = SESSION;
+	request.mechanism = &mechanism;
+	request.data = (ProtobufCBinaryData){data_len, data};
+	rpc = call("Digest", &request.base);
+	free(data);
+	return rpc;
+}
+
+/* Two requests of a call that nobody reads any more are in the agent when that goes away. */
+TEST(abandoned_call_and_lost_link)
+{
+	struct client *client = open_client();
+	struct rpc *rpc = digest(3);
+
+	client_run_waiting(client);
+	ASSERT_EQ(rpc->state, RPC_RUNNING);
+	ASSERT_EQ(rpc->frames, 2u);
+	rpc_abandon(rpc);
+	ASSERT_EQ(client->rpc_count, 1u);
+	link_close(&client->link);
+	ASSERT_EQ(client->rpc_count, 0u);
+	close_client();
+}
+
+HARNESS_MAIN

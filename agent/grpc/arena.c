@@ -4,13 +4,13 @@
  */
 #include "grpc/arena.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "wire/buffer.h"
 
 #define BLOCK_LEN 4096u
 #define ALIGNMENT 16u
+#define STACK_MAX (128 * 1024) /* of protobuf-c: far more than our messages' few levels take */
 
 struct arena_block {
 	struct arena_block *next;
@@ -24,6 +24,7 @@ void arena_init(struct arena *arena, size_t limit)
 	arena->first_used = 0;
 	arena->total_len = 0;
 	arena->limit = limit;
+	arena->stack = 0;
 }
 
 static void *from_block(struct arena_block *block, size_t len)
@@ -83,9 +84,17 @@ void arena_reset(struct arena *arena)
 	arena->total_len = 0;
 }
 
-static void *allocate(void *arena, size_t len)
+static uintptr_t stack_here(void)
 {
-	return arena_allocate(arena, len);
+	return (uintptr_t)__builtin_frame_address(0);
+}
+
+static void *allocate(void *context, size_t len)
+{
+	struct arena *arena = context;
+
+	return (intptr_t)(arena->stack - stack_here()) > STACK_MAX ? NULL
+	                                                           : arena_allocate(arena, len);
 }
 
 static void release(void *arena, void *piece)
@@ -96,5 +105,6 @@ static void release(void *arena, void *piece)
 
 ProtobufCAllocator arena_allocator(struct arena *arena)
 {
+	arena->stack = stack_here();
 	return (ProtobufCAllocator){allocate, release, arena};
 }

@@ -8,6 +8,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define ARENA_FIRST_LEN 1024u
 
@@ -18,6 +19,7 @@ struct arena {
 	size_t first_used;
 	size_t total_len; /* given out */
 	size_t limit;
+	uintptr_t stack; /* where it stood when protobuf-c began; see arena_allocator */
 	_Alignas(16) unsigned char first[ARENA_FIRST_LEN];
 };
 
@@ -27,7 +29,10 @@ void arena_init(struct arena *arena, size_t limit);
 void *arena_allocate(struct arena *arena, size_t len);
 /* Wipes and takes back all that was given out. Twice is safe. */
 void arena_reset(struct arena *arena);
-/* For protobuf-c. What it frees stays until arena_reset. Refers to the arena. */
+/* For protobuf-c, to be used by the function that asks for it. What it frees stays until
+ * arena_reset. Refers to the arena. protobuf-c recurses as deep as a message is nested, however
+ * deep that is, and allocates at each level: once that has cost too much stack there is no more
+ * memory. */
 ProtobufCAllocator arena_allocator(struct arena *arena);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "harness.h"
 
+#include "craton_hsm.pb-c.h"
 #include "grpc/arena.h"
 #include "grpc/client.h"
 #include "grpc/header.h"
@@ -123,6 +124,52 @@ TEST(arena_is_bounded_and_wiped)
 	ASSERT_NOT_NULL(arena_allocate(arena, 9000));
 	arena_reset(arena);
 	free(arena);
+}
+
+/* Attributes in an attribute in attributes, and so on: written from the inside out, each level
+ * before what it holds. Returns where it begins. */
+static size_t nest(uint8_t *octets, size_t room, unsigned int depth)
+{
+	static const uint8_t tags[] = {1 << 3 | 2, 7 << 3 | 2};
+	size_t at = room;
+
+	for (unsigned int i = 0; i < 2 * depth; i++) {
+		size_t len = room - at;
+
+		octets[--at] = (uint8_t)(len >> 14 & 0x7f);
+		octets[--at] = (uint8_t)(len >> 7 | 0x80);
+		octets[--at] = (uint8_t)(len | 0x80);
+		octets[--at] = tags[i % 2];
+	}
+	return at;
+}
+
+static bool unpacks(unsigned int depth)
+{
+	const size_t room = 1 << 20;
+	uint8_t *octets = malloc(room);
+	struct arena *arena = malloc(sizeof(*arena));
+	ProtobufCAllocator allocator;
+	size_t at = nest(octets, room, depth);
+	bool good;
+
+	arena_init(arena, 64 * room);
+	allocator = arena_allocator(arena);
+	good = protobuf_c_message_unpack(&craton_hsm__attribute__descriptor, &allocator, room - at,
+	                                 octets + at);
+	arena_reset(arena);
+	free(arena);
+	free(octets);
+	return good;
+}
+
+/* protobuf-c would go down as far as the message goes, and off the stack's end. */
+TEST(nesting_is_bounded)
+{
+	EXPECT_TRUE(unpacks(1));
+	EXPECT_TRUE(unpacks(4));
+	EXPECT_FALSE(unpacks(1000));
+	EXPECT_FALSE(unpacks(60000));
 }
 
 TEST(rates)

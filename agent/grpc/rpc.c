@@ -410,9 +410,25 @@ static bool take_session(struct rpc *rpc)
 	return need == NEED_SLOT || take_pool_session(rpc, place.slot);
 }
 
-/* Its client must read before there is more. */
-static bool must_read_first(const struct rpc *rpc)
+/* What the stream has taken makes room. */
+static void drop_read(struct rpc *rpc)
 {
+	size_t read_len = rpc->response_at;
+
+	if (!read_len || (!rpc_drained(rpc) && read_len < UNREAD_MAX))
+		return;
+	unhold(rpc, read_len);
+	if (rpc_drained(rpc))
+		wire_buffer_reset(&rpc->response, UNREAD_MAX);
+	else
+		wire_buffer_consume(&rpc->response, read_len);
+	rpc->response_at = 0;
+}
+
+/* Its client must read before there is more. What it has read must not be what it waits for. */
+static bool must_read_first(struct rpc *rpc)
+{
+	drop_read(rpc);
 	return rpc->response.len - rpc->response_at > UNREAD_MAX ||
 	       (!rpc->begun && client_holds_too_much(rpc->client));
 }
@@ -422,6 +438,10 @@ void rpc_run(struct rpc *rpc)
 	struct link *link = &rpc->client->link;
 
 	rpc->state = RPC_QUEUED;
+	if ((rpc->method->streams & STREAMS_OUT) && must_read_first(rpc)) {
+		wait_for_room(rpc);
+		return;
+	}
 	if (rpc->method->frames) {
 		if (link->state != LINK_UP || must_read_first(rpc)) {
 			link_open(link);
@@ -649,21 +669,6 @@ void rpc_input_end(struct rpc *rpc)
 }
 
 /* ---- the reply's octets ---- */
-
-/* What the stream has taken makes room. */
-static void drop_read(struct rpc *rpc)
-{
-	size_t read_len = rpc->response_at;
-
-	if (!read_len || (!rpc_drained(rpc) && read_len < UNREAD_MAX))
-		return;
-	unhold(rpc, read_len);
-	if (rpc_drained(rpc))
-		wire_buffer_reset(&rpc->response, UNREAD_MAX);
-	else
-		wire_buffer_consume(&rpc->response, read_len);
-	rpc->response_at = 0;
-}
 
 void rpc_put(struct rpc *rpc, const ProtobufCMessage *message)
 {

@@ -9,6 +9,7 @@ import time
 
 import grpc
 import hsm
+import reflection_pb2
 from hsm import pb
 
 PREFACE = b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
@@ -208,9 +209,33 @@ def unread():
     spent = time.monotonic() - begun
     assert spent < 10, spent
     print(f'# 500 calls beside it took {spent:.2f} s', flush=True)
+    held = resident()
+    assert held < 100000, f'{held} KiB'
+    connection.close()
+
+
+def resident():
     with open(f'/proc/{os.environ["FRONT_PID"]}/status') as status:
-        resident = [int(line.split()[1]) for line in status if line.startswith('VmRSS')][0]
-    assert resident < 100000, f'{resident} KiB'
+        return [int(line.split()[1]) for line in status if line.startswith('VmRSS')][0]
+
+
+def reflection():
+    """Requests of a few octets with answers of many, which nobody reads."""
+    connection = start()
+    message = reflection_pb2.ServerReflectionRequest(file_containing_symbol='craton_hsm.HsmService').SerializeToString()
+    body = (b'\0' + struct.pack('>I', len(message)) + message) * 150
+    before = resident()
+    connection.settimeout(0.5)
+    try:
+        for i in range(8):
+            connection.sendall(frame(HEADERS, 4, 2 * i + 1, request(b'/grpc.reflection.v1.ServerReflection/ServerReflectionInfo')))
+        for _ in range(5):
+            connection.sendall(b''.join(frame(0, 0, 2 * i + 1, body) for i in range(8)))
+    except OSError:
+        pass  # it takes no more: just as well
+    time.sleep(1)
+    grown = resident() - before
+    assert grown < 20000, f'{grown} KiB'
     connection.close()
 
 

@@ -43,6 +43,7 @@ limit "connections" connections connections
 check "the log says who flooded" front_says 'too many cancelled calls; its connection is ended'
 check "and that there are too many connections, once" eval '[ "$(grep -c "as many as \[daemon\].max_connections lets in" "$FRONT_LOG")" -eq 1 ]'
 check "a client that stops reading holds nobody up" client "$TOP/tests/grpc/limits.py" unread
+check "answers of the reflection that nobody reads take no memory" client "$TOP/tests/grpc/limits.py" reflection
 told() { metrics | sed -nE 's/^# HELP ([a-z_]+) (.*)$/\1/p' | sort; }
 documented() { sed -nE 's/^\| `(craton_grpc_[a-z_]+)` .*/\1/p' "$TOP/docs/monitoring.md" | sort; }
 check "the documentation has every metric" diff <(told) <(documented)

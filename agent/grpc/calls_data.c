@@ -257,12 +257,15 @@ bool answer_random(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_b
 /* number[0] is what is left; each part waits until the client has taken most of those before. */
 void begin_random_stream(struct rpc *rpc)
 {
-	uint64_t len;
+	uint64_t len = rpc_message_limit(rpc) - RANDOM_OVERHEAD;
 
 	if (!rpc->begun)
 		rpc->number[0] = REQUEST(GenerateRandomRequest)->length;
 	rpc->begun = true;
-	len = rpc->number[0] < RANDOM_PART_LEN ? rpc->number[0] : RANDOM_PART_LEN;
+	if (len > RANDOM_PART_LEN)
+		len = RANDOM_PART_LEN;
+	if (len > rpc->number[0])
+		len = rpc->number[0];
 	rpc->number[0] -= len;
 	send_random(rpc, len);
 }

@@ -26,7 +26,7 @@
 #define OUT_MAX         (256u * 1024u) /* no more is encrypted before some of it is on its way */
 #define OUT_LIMIT       (2u * OUT_MAX)
 #define RATE_PERIOD_NS  10000000000ull
-#define LINGER_NS       2000000000ull /* for a last alert to be read */
+#define LINGER_NS       2000000000ull /* for the last octets to be sent, and to be read */
 #define POOL_IDLE_NS    30000000000ull
 #define KEEPALIVE_IDLE  60
 #define KEEPALIVE_PAUSE 20
@@ -65,7 +65,15 @@ void client_close(struct client *client)
 	front_mark_dirty(client);
 }
 
-/* What has been written may still be read; then it is over. */
+/* Nothing more is taken from it. What has been written is sent as long as the client takes some of
+ * it now and then. */
+static void stop_taking(struct client *client)
+{
+	client->at_end = true;
+	client->linger_until_ns = client->loop->now_ns + LINGER_NS;
+}
+
+/* What has been sent may still be read; then it is over. */
 static void linger(struct client *client)
 {
 	if (client->lingering)
@@ -197,7 +205,7 @@ void client_flush(struct client *client)
 		return;
 	if (client->http && !client->at_end && http_is_done(client)) {
 		tls_end(client);
-		client->at_end = true;
+		stop_taking(client);
 	}
 	send_out(client);
 	if (client->at_end && !client->is_sending)
@@ -234,7 +242,7 @@ static bool shake_hands(struct client *client)
 		break;
 	default:
 		tls_log_failure(client);
-		client->at_end = true;
+		stop_taking(client);
 		return false;
 	}
 	client->handshake_done = true;
@@ -244,7 +252,7 @@ static bool shake_hands(struct client *client)
 		log_warning("%s does not speak HTTP/2 (no ALPN); its connection is ended",
 		            client->peer);
 		tls_end(client);
-		client->at_end = true;
+		stop_taking(client);
 		return false;
 	}
 	identify(client);
@@ -273,7 +281,7 @@ static void take_plain(struct client *client)
 		wire_wipe(plain, len);
 		if (!good) {
 			encrypt(client);
-			client->at_end = true;
+			stop_taking(client);
 		}
 	}
 }
@@ -300,7 +308,7 @@ static void arm_receive(struct client *client)
 static void lose(struct client *client)
 {
 	if (!client->handshake_done && !client->at_end) {
-		client->at_end = true;
+		stop_taking(client);
 		tls_log_failure(client);
 	}
 	client_close(client);
@@ -331,11 +339,15 @@ static void on_received(struct loop *loop, struct completion *completion, int32_
 
 /* ---- time ---- */
 
-/* Does the agent work for it, or does it wait to be told something? */
+/* Does the agent work for it, or does it wait to be told something? A call whose client must read
+ * first is no work. */
 static bool has_work(const struct client *client)
 {
+	bool may_begin = !client_holds_too_much(client);
+
 	for (const struct rpc *rpc = client->rpcs; rpc; rpc = rpc->next)
-		if (rpc->state == RPC_QUEUED || rpc->state == RPC_RUNNING)
+		if (rpc->state == RPC_RUNNING ||
+		    (rpc->state == RPC_QUEUED && may_begin && rpc_drained(rpc)))
 			return true;
 	return false;
 }
@@ -371,9 +383,18 @@ static void check_idle(struct client *client)
 	}
 	if (!client->closing && !client->at_end) {
 		tls_end(client);
-		client->at_end = true;
+		stop_taking(client);
 		front_mark_dirty(client);
 	}
+}
+
+/* One that takes nothing any more is not waited for. */
+static void check_end(struct client *client)
+{
+	uint64_t now_ns = client->loop->now_ns;
+
+	if (now_ns >= client->linger_until_ns && now_ns - client->last_octet_ns >= LINGER_NS)
+		client_close(client);
 }
 
 static void check_calls(struct client *client, bool agent_changed)
@@ -407,11 +428,11 @@ void client_tick(struct client *client, bool agent_changed)
 		return;
 	check_calls(client, agent_changed);
 	trim_pool(client);
-	if (client->lingering && client->loop->now_ns >= client->linger_until_ns)
-		client_close(client);
-	else if (!client->handshake_done && !client->at_end)
+	if (client->at_end)
+		check_end(client);
+	else if (!client->handshake_done)
 		check_handshake(client);
-	else if (!client->at_end)
+	else
 		check_idle(client);
 }
 

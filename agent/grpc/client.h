@@ -40,9 +40,10 @@ struct client {
 	struct completion receive, send;
 	bool receiving, is_sending;
 	bool at_end;    /* nothing more is taken from it; what has been written is still sent */
-	bool lingering; /* all has been sent; it may read on until then */
+	bool lingering; /* all has been sent; it may read on */
 	bool closing;
-	uint64_t opened_ns, linger_until_ns;
+	uint64_t opened_ns;
+	uint64_t linger_until_ns;        /* with at_end: it is not closed earlier */
 	struct wire_buffer out, sending; /* TLS records: being written; on their way */
 	size_t sent;
 	uint64_t last_octet_ns; /* when the client last sent or took something */

@@ -17,11 +17,15 @@ HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 1, 3, 4, 6, 7, 8
 ENHANCE_YOUR_CALM = 0xb
 
 
-def connect():
+def connect(receive_len=None):
     context = ssl.create_default_context(cafile=f'{hsm.PKI}/root.pem')
     context.load_cert_chain(f'{hsm.PKI}/alice.pem', f'{hsm.PKI}/alice.key')
     context.set_alpn_protocols(['h2'])
-    raw = socket.create_connection(('127.0.0.1', int(hsm.PORT)), timeout=20)
+    raw = socket.socket()
+    raw.settimeout(20)
+    if receive_len:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_len)
+    raw.connect(('127.0.0.1', int(hsm.PORT)))
     return context.wrap_socket(raw, server_hostname='localhost')
 
 
@@ -81,8 +85,8 @@ def send(connection, octets):
         pass
 
 
-def start():
-    connection = connect()
+def start(receive_len=None):
+    connection = connect(receive_len)
     connection.sendall(PREFACE + frame(SETTINGS))
     return connection
 
@@ -193,15 +197,19 @@ def connections():
             assert time.monotonic() < deadline, 'no room again'
 
 
-def unread():
-    """A client that stops reading holds nobody up."""
-    connection = start()
+def random_streams(connection):
     message = pb.GenerateRandomRequest(length=1 << 40).SerializeToString()
     body = b'\0' + struct.pack('>I', len(message)) + message
     for i in range(8):
         send(connection, frame(HEADERS, 4, 2 * i + 1, request(b'/craton_hsm.HsmService/GenerateRandomStream')) + frame(0, 1, 2 * i + 1, body))
         send(connection, frame(WINDOW_UPDATE, 0, 2 * i + 1, struct.pack('>I', 0x3fffffff)))
     send(connection, frame(WINDOW_UPDATE, 0, 0, struct.pack('>I', 0x3fffffff)))
+
+
+def unread():
+    """A client that stops reading holds nobody up."""
+    connection = start()
+    random_streams(connection)
     s = hsm.hsm(hsm.channel())
     begun = time.monotonic()
     for _ in range(500):
@@ -217,6 +225,26 @@ def unread():
 def resident():
     with open(f'/proc/{os.environ["FRONT_PID"]}/status') as status:
         return [int(line.split()[1]) for line in status if line.startswith('VmRSS')][0]
+
+
+def is_held(connection):
+    """Does cratond have its end of the connection? What the kernel still tries to send for it has no inode."""
+    ends = [f'{port:04X}' for port in (int(hsm.PORT), connection.getsockname()[1])]
+    with open('/proc/net/tcp') as sockets:
+        return any([words[i].split(':')[1] for i in (1, 2)] == ends and words[9] != '0' for words in (line.split() for line in list(sockets)[1:]))
+
+
+def stuck():
+    """A client that never reads again, with answers on their way to it, is idle like any other, and is not waited for in the end."""
+    connection = start(4096)
+    random_streams(connection)
+    time.sleep(1)
+    assert is_held(connection)
+    deadline = time.monotonic() + 15
+    while is_held(connection):
+        assert time.monotonic() < deadline, 'it is kept'
+        time.sleep(0.1)
+    connection.close()
 
 
 def reflection():

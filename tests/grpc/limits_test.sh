@@ -39,6 +39,7 @@ limit "size of a message" message_size messages
 limit "memory of a connection" connection_memory memory
 limit "time of the handshake" handshake_timeout handshake
 limit "idle connections" idle_timeout idle
+limit "one that takes nothing any more" idle_timeout stuck
 limit "connections" connections connections
 check "the log says who flooded" front_says 'too many cancelled calls; its connection is ended'
 check "and that there are too many connections, once" eval '[ "$(grep -c "as many as \[daemon\].max_connections lets in" "$FRONT_LOG")" -eq 1 ]'

@@ -220,16 +220,27 @@ static void settle(struct rpc *rpc)
 		rpc_free(rpc);
 }
 
+/* Takes it out of whatever queue it is in. If a session was about to be its own, that is now the
+ * turn of those behind it. */
+static void leave_queues(struct rpc *rpc)
+{
+	struct client *client = rpc->client;
+	struct rpc *next;
+
+	link_forget(&client->link, rpc);
+	sessions_forget(&client->sessions, rpc);
+	while ((next = sessions_orphan(&client->sessions)))
+		queue(next);
+}
+
 static void end(struct rpc *rpc, enum grpc_status status)
 {
 	struct client *client = rpc->client;
 
 	if (rpc->state == RPC_ENDED)
 		return;
-	if (rpc->state == RPC_QUEUED) {
-		link_forget(&client->link, rpc);
-		sessions_forget(&client->sessions, rpc);
-	}
+	if (rpc->state == RPC_QUEUED)
+		leave_queues(rpc);
 	/* A session of the pool that was not opened is none; nobody waits for it by itself. */
 	if (rpc->method == &method_pool && status != GRPC_OK && !rpc->session->is_closed)
 		(void)sessions_remove(&client->sessions, rpc->session);

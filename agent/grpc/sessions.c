@@ -91,6 +91,19 @@ static void free_if_done(struct client_session *session)
 		free(session);
 }
 
+static struct rpc *take_first(struct client_session *session)
+{
+	struct rpc *first = session->waiting;
+
+	if (!first)
+		return NULL;
+	session->waiting = first->queue_next;
+	if (!session->waiting)
+		session->waiting_last = &session->waiting;
+	first->queue_next = NULL;
+	return first;
+}
+
 struct rpc *sessions_release(struct sessions *sessions, struct client_session *session,
                              struct rpc *rpc)
 {
@@ -100,16 +113,18 @@ struct rpc *sessions_release(struct sessions *sessions, struct client_session *s
 	session->used_ns = sessions->now_ns;
 	if (session->owner == rpc) {
 		session->owner = NULL;
-		next = session->waiting;
-		if (next) {
-			session->waiting = next->queue_next;
-			if (!session->waiting)
-				session->waiting_last = &session->waiting;
-			next->queue_next = NULL;
-		}
+		next = take_first(session);
 	}
 	free_if_done(session);
 	return next;
+}
+
+struct rpc *sessions_orphan(struct sessions *sessions)
+{
+	for (struct client_session *each = sessions->first; each; each = each->next)
+		if (!each->owner && each->waiting)
+			return take_first(each);
+	return NULL;
 }
 
 void sessions_wait(struct client_session *session, struct rpc *rpc)

@@ -55,6 +55,9 @@ void sessions_use(struct client_session *session, struct rpc *rpc, bool alone);
 /* It does not any more. The first that waits, if any, is returned, taken out of the queue. */
 struct rpc *sessions_release(struct sessions *sessions, struct client_session *session,
                              struct rpc *rpc);
+/* One that waits for a session which has no owner, taken out of the queue; NULL: none. That happens
+ * when the one that sessions_release returned has ended instead of taking the session. */
+struct rpc *sessions_orphan(struct sessions *sessions);
 /* Waits for the session. */
 void sessions_wait(struct client_session *session, struct rpc *rpc);
 /* Is out of the list, freed now or when the last user lets go. Returns those that waited, a list by

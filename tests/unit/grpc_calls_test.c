@@ -86,4 +86,22 @@ TEST(abandoned_call_and_lost_link)
 	close_client();
 }
 
+/* A session's next owner is cancelled before it takes the session: it is the turn of the next but
+ * one. */
+TEST(next_owner_is_cancelled)
+{
+	struct client *client = open_client();
+	struct rpc *first = digest(3), *second = digest(3), *third = digest(3);
+
+	client_run_waiting(client);
+	ASSERT_EQ(first->state, RPC_RUNNING);
+	ASSERT_TRUE(client->sessions.first->waiting == second);
+	fixture_serve();
+	ASSERT_TRUE(client->link.waiting == second);
+	rpc_abandon(second);
+	client_run_waiting(client);
+	ASSERT_EQ(third->state, RPC_RUNNING);
+	close_client();
+}
+
 HARNESS_MAIN

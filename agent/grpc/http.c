@@ -15,7 +15,8 @@
 #include "grpc/method.h"
 #include "log.h"
 
-#define STREAM_WINDOW     (256 * 1024)
+#define STREAM_WINDOW     (256u * 1024u)
+#define WINDOW_SHARE      4u /* of the connection's memory, one stream's window at most */
 #define CONNECTION_WINDOW (4 * 1024 * 1024)
 #define WORK_FACTOR                                                                                \
 	2u /* calls that a client may have, those whose streams are gone included, per stream */
@@ -295,12 +296,20 @@ static int open_session(struct client *client, nghttp2_session_callbacks *callba
 	return failed;
 }
 
+/* So that a stream that sends on while a message of its own is at work keeps within the memory. */
+static uint32_t stream_window(const struct config *config)
+{
+	uint64_t share = config->daemon.max_connection_memory / WINDOW_SHARE;
+
+	return share < STREAM_WINDOW ? (uint32_t)share : STREAM_WINDOW;
+}
+
 static int submit_settings(struct client *client)
 {
 	const struct config *config = client_config(client);
 	nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)config->daemon.max_streams},
-		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, stream_window(config)},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)config->daemon.max_header_size},
 	};
 	int failed = nghttp2_submit_settings(client->http, NGHTTP2_FLAG_NONE, settings,

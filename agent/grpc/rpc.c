@@ -570,6 +570,18 @@ static void take_message(struct rpc *rpc)
 		rpc_continue(rpc);
 }
 
+/* What is refused is what would take the connection beyond its budget: if it were only made to
+ * wait, everything could come to wait for everything else. */
+static bool refuse_excess(struct rpc *rpc)
+{
+	if (!client_holds_too_much(rpc->client))
+		return false;
+	counters_limit(&rpc->client->loop->front->counters, LIMIT_MEMORY);
+	rpc_fail(rpc, GRPC_RESOURCE_EXHAUSTED,
+	         "the connection has more unfinished than [daemon].max_connection_memory");
+	return true;
+}
+
 /* Feeds the reader up to the end of a message. Returns how many octets it took. */
 static size_t feed(struct rpc *rpc, struct wire_bytes octets)
 {
@@ -578,15 +590,10 @@ static size_t feed(struct rpc *rpc, struct wire_bytes octets)
 		message_reader_take(&rpc->reader, octets, rpc_message_limit(rpc), &taken);
 
 	rpc->client->held_len += rpc->reader.message.len - before;
-	if (result == MESSAGE_WHOLE) {
-		take_message(rpc);
-	} else if (result != MESSAGE_PARTIAL) {
+	if (result != MESSAGE_WHOLE && result != MESSAGE_PARTIAL)
 		fail_message(rpc, result);
-	} else if (client_holds_too_much(rpc->client)) {
-		counters_limit(&rpc->client->loop->front->counters, LIMIT_MEMORY);
-		rpc_fail(rpc, GRPC_RESOURCE_EXHAUSTED,
-		         "the connection has more unfinished than [daemon].max_connection_memory");
-	}
+	else if (!refuse_excess(rpc) && result == MESSAGE_WHOLE)
+		take_message(rpc);
 	return taken;
 }
 
@@ -615,6 +622,8 @@ size_t rpc_receive(struct rpc *rpc, struct wire_bytes octets)
 	rpc->client->held_len += given - taken;
 	if (rpc->backlog.failed)
 		rpc_fail(rpc, GRPC_RESOURCE_EXHAUSTED, "out of memory");
+	else
+		(void)refuse_excess(rpc);
 	return taken;
 }
 
@@ -629,18 +638,19 @@ static void take_end(struct rpc *rpc)
 	rpc_continue(rpc);
 }
 
-/* What came meanwhile. */
+/* What came meanwhile. It is not counted while it moves into the reader, where it is. */
 static void feed_backlog(struct rpc *rpc)
 {
 	size_t total = 0;
 
+	unhold(rpc, rpc->backlog.len);
 	while (rpc->backlog.len > total && may_feed(rpc))
 		total += feed(rpc, (struct wire_bytes){rpc->backlog.data + total,
 		                                       rpc->backlog.len - total});
+	rpc->client->held_len += rpc->backlog.len - total;
 	if (!total)
 		return;
 	http_consumed(rpc, total);
-	unhold(rpc, total);
 	if (total == rpc->backlog.len)
 		wire_buffer_reset(&rpc->backlog, KEEP_LEN);
 	else

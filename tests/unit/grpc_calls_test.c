@@ -11,6 +11,7 @@
 #include "grpc/method.h"
 
 #define SESSION 1u
+#define STREAM  1 /* of every call: nothing is sent */
 
 static const struct method *method(const char *name)
 {
@@ -41,7 +42,7 @@ static void close_client(void)
 /* A call whose whole request has come: the message behind its prefix. */
 static struct rpc *call(const char *name, const ProtobufCMessage *request)
 {
-	struct rpc *rpc = rpc_new(&fixture.client, 0);
+	struct rpc *rpc = rpc_new(&fixture.client, STREAM);
 	size_t len = protobuf_c_message_get_packed_size(request);
 	uint8_t *octets = calloc(1, MESSAGE_PREFIX_LEN + len);
 
@@ -101,6 +102,27 @@ TEST(next_owner_is_cancelled)
 	rpc_abandon(second);
 	client_run_waiting(client);
 	ASSERT_EQ(third->state, RPC_RUNNING);
+	close_client();
+}
+
+/* Whole messages that wait for the session count, too: those beyond the budget are refused, and the
+ * others are served. */
+TEST(whole_messages_are_held)
+{
+	struct client *client = open_client();
+	struct rpc *calls[20];
+
+	for (unsigned int i = 0; i < 20; i++)
+		calls[i] = digest(60000);
+	ASSERT_EQ(calls[19]->status, GRPC_RESOURCE_EXHAUSTED);
+	for (unsigned int i = 17; i < 20; i++)
+		rpc_abandon(calls[i]);
+	for (unsigned int i = 0; i < 17; i++) {
+		client_run_waiting(client);
+		ASSERT_EQ(calls[i]->state, RPC_RUNNING);
+		fixture_serve();
+		ASSERT_EQ(calls[i]->state, RPC_ENDED);
+	}
 	close_client();
 }
 

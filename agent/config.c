@@ -161,7 +161,12 @@ static const char *address_complaint(const char *text)
 
 static const char *key_location_complaint(const char *text)
 {
-	return strncmp(text, "pkcs11:", strlen("pkcs11:")) == 0 ? NULL : path_complaint(text);
+	if (strncmp(text, "pkcs11:", strlen("pkcs11:")) != 0)
+		return path_complaint(text);
+	/* This file may be read by many, and what is in it is shown and logged. */
+	return strcasestr(text, "pin-value") ? "must not hold a PIN (pin-value); use "
+	                                       "pin-source=file:... instead"
+	                                     : NULL;
 }
 
 static const char *local_address_complaint(const char *text)

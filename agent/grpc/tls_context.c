@@ -144,6 +144,7 @@ static int use_certificate(SSL_CTX *context, const struct config *config,
 static int use_key(SSL_CTX *context, const struct config *config, struct complaint *complaint)
 {
 	const char *location = config->daemon.tls_key;
+	bool is_uri = strncmp(location, "pkcs11:", strlen("pkcs11:")) == 0;
 	EVP_PKEY *key;
 	int fits;
 
@@ -160,10 +161,13 @@ static int use_key(SSL_CTX *context, const struct config *config, struct complai
 	ERR_clear_error();
 	if (fits == 1)
 		return 0;
-	return refuse(complaint,
-	              "[daemon].tls_key: %s: the key does not belong to the certificate in %s; use "
-	              "the pair that belongs together",
-	              location, config->daemon.tls_cert);
+	/* What is behind the question mark of a URI tells how to get at the PIN. */
+	return refuse(
+		complaint,
+		"[daemon].tls_key: %.*s: the key does not belong to the certificate in %s; use "
+		"the pair that belongs together",
+		(int)(is_uri ? strcspn(location, "?") : strlen(location)), location,
+		config->daemon.tls_cert);
 }
 
 /* ---- the clients' authorities ---- */

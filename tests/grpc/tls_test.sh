@@ -163,5 +163,7 @@ else
 	sed -i 's/alice/bob/' "$SCRATCH/random.py"
 	check "and a real client" contains 32 client "$SCRATCH/random.py"
 	check_here "it stops" front_stop
+	FRONT_KEY="pkcs11:token=tls;object=front;type=private?pin-source=file:$SCRATCH/user-pin" check "a key in a token that is another's, without what leads to the PIN" \
+		refuses '[daemon].tls_key: pkcs11:token=tls;object=front;type=private: the key does not belong'
 fi
 ktap_done

@@ -585,6 +585,8 @@ TEST(client_rules_that_are_refused)
 	expect_client_refused("[daemon]\nmax_message_size = 1000000\nmax_connection_memory = 65536",
 	                      "is above max_connection_memory");
 	expect_client_refused("[daemon]\ntls_key = \"server.key\"", "must be an absolute path");
+	expect_client_refused("[daemon]\ntls_key = \"pkcs11:token=t?PIN-value=1234\"",
+	                      "must not hold a PIN (pin-value); use pin-source=file:...");
 }
 
 TEST(example_is_the_defaults)

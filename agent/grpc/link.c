@@ -64,16 +64,21 @@ size_t link_begin(struct link *link, uint16_t opcode)
 
 bool link_end(struct link *link, size_t place, struct rpc *rpc)
 {
-	struct link_entry *entry = link->out.failed ? NULL : free_entry(link);
+	struct link_entry *entry = NULL;
 	struct wire_frame_header header;
 
 	wire_frame_finish(&link->out, place);
-	if (!entry || link->out.failed) {
+	/* The agent would end the connection for a frame beyond its limit. */
+	if (!link->out.failed) {
+		wire_frame_parse(&header, link->out.data + place);
+		if (header.body_len <= wire_frame_limit(header.opcode))
+			entry = free_entry(link);
+	}
+	if (!entry) {
 		link->out.failed = false;
 		wire_buffer_truncate(&link->out, place);
 		return false;
 	}
-	wire_frame_parse(&header, link->out.data + place);
 	header.request_id = (link->next_id - 1) & 0x7fffffffu;
 	wire_frame_store(link->out.data + place, &header);
 	*entry = (struct link_entry){.rpc = rpc,

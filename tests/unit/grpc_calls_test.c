@@ -126,4 +126,24 @@ TEST(whole_messages_are_held)
 	close_client();
 }
 
+/* A PIN that no frame of a login may have costs the one call, not the link. */
+TEST(request_beyond_its_frame)
+{
+	struct client *client = open_client();
+	CratonHsm__LoginRequest request = CRATON_HSM__LOGIN_REQUEST__INIT;
+	uint8_t *pin = calloc(1, 2 * WIRE_CONTROL_LIMIT);
+	struct rpc *rpc;
+
+	fixture.settings.config->daemon.max_message_size = 4 * WIRE_CONTROL_LIMIT;
+	request.session = SESSION;
+	request.pin = (ProtobufCBinaryData){2 * WIRE_CONTROL_LIMIT, pin};
+	rpc = call("Login", &request.base);
+	client_run_waiting(client);
+	ASSERT_EQ(rpc->status, GRPC_RESOURCE_EXHAUSTED);
+	ASSERT_EQ(client->link.out.len, 0u);
+	ASSERT_EQ(client->link.frames, 0u);
+	free(pin);
+	close_client();
+}
+
 HARNESS_MAIN

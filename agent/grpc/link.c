@@ -62,6 +62,15 @@ size_t link_begin(struct link *link, uint16_t opcode)
 	return wire_frame_begin(&link->out, &header);
 }
 
+/* A login's operation follows its answer without asking for room (calls_data.c), so that its place
+ * among the bulk requests is taken with the login. */
+static bool is_bulk(const struct wire_frame_header *header, const struct rpc *rpc)
+{
+	return header->body_len > WIRE_CONTROL_LIMIT ||
+	       (header->opcode == WIRE_OPCODE_login && rpc &&
+	        rpc->reader.message.len > WIRE_CONTROL_LIMIT / 2);
+}
+
 bool link_end(struct link *link, size_t place, struct rpc *rpc)
 {
 	struct link_entry *entry = NULL;
@@ -85,7 +94,7 @@ bool link_end(struct link *link, size_t place, struct rpc *rpc)
 	                             .request_id = header.request_id,
 	                             .opcode = header.opcode,
 	                             .is_used = true,
-	                             .is_bulk = header.body_len > WIRE_CONTROL_LIMIT};
+	                             .is_bulk = is_bulk(&header, rpc)};
 	link->frames++;
 	link->bulk_frames += entry->is_bulk;
 	front_mark_dirty(link->client);

@@ -146,4 +146,31 @@ TEST(request_beyond_its_frame)
 	close_client();
 }
 
+/* Large operations that follow a login count as such from the login on. */
+TEST(bulk_behind_logins)
+{
+	struct client *client = open_client();
+	CratonHsm__SignRequest request = CRATON_HSM__SIGN_REQUEST__INIT;
+	CratonHsm__Mechanism mechanism = CRATON_HSM__MECHANISM__INIT;
+	uint8_t *data = calloc(1, 60000);
+	unsigned int running = 0;
+
+	mechanism.type = CKM_SHA256_HMAC;
+	request.mechanism = &mechanism;
+	request.data = (ProtobufCBinaryData){60000, data};
+	request.context_pin = (ProtobufCBinaryData){4, data};
+	for (unsigned int i = 0; i < 5; i++) {
+		request.session = 10 + i;
+		sessions_add(&client->sessions, request.session, 0, false);
+		call("Sign", &request.base);
+	}
+	client_run_waiting(client);
+	for (const struct rpc *rpc = client->rpcs; rpc; rpc = rpc->next)
+		running += rpc->state == RPC_RUNNING;
+	ASSERT_EQ(running, LINK_BULK_FRAMES_MAX);
+	ASSERT_EQ(client->link.bulk_frames, LINK_BULK_FRAMES_MAX);
+	free(data);
+	close_client();
+}
+
 HARNESS_MAIN

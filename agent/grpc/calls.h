@@ -20,6 +20,7 @@ bool answer_pool(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_byt
 
 void finish_random_stream(struct rpc *rpc);
 void finish_stream(struct rpc *rpc);
+void late_close_session(struct rpc *rpc, uint16_t opcode, struct wire_bytes body);
 void late_open_session(struct rpc *rpc, uint16_t opcode, struct wire_bytes body);
 
 #endif

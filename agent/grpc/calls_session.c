@@ -69,9 +69,19 @@ void late_open_session(struct rpc *rpc, uint16_t opcode, struct wire_bytes body)
 		rpc_close_session(rpc->client, opened.session);
 }
 
-void begin_close_session(struct rpc *rpc)
+static void send_close(struct rpc *rpc)
 {
 	struct wire_close_session_request request = {.session = rpc->session->handle};
+
+	rpc_send_close_session(rpc, &request);
+}
+
+/* A login ends with the client's last session. If calls still have sessions of the pool, it is
+ * ended by a logout; that runs on a worker of the agent's, where the closing would overtake it, and
+ * so its answer is waited for. */
+void begin_close_session(struct rpc *rpc)
+{
+	struct wire_logout_request logout = {.session = rpc->session->handle};
 	struct client *client = rpc->client;
 	uint64_t slot = rpc->session->slot;
 
@@ -79,19 +89,35 @@ void begin_close_session(struct rpc *rpc)
 	                CKR_SESSION_HANDLE_INVALID);
 	if (!sessions_has_own(&client->sessions, slot))
 		close_pool(client, slot);
-	rpc_send_close_session(rpc, &request);
+	if (!sessions_has_own(&client->sessions, slot) &&
+	    sessions_has_pool(&client->sessions, slot))
+		rpc_send_logout(rpc, &logout);
+	else
+		send_close(rpc);
 }
 
 bool answer_close_session(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_bytes body)
 {
 	CratonHsm__CloseSessionReply reply = CRATON_HSM__CLOSE_SESSION_REPLY__INIT;
 
-	(void)opcode;
 	(void)body;
+	/* That nobody was logged in is as good. */
+	if (opcode == WIRE_OPCODE_logout) {
+		send_close(rpc);
+		return true;
+	}
 	if (ckr)
 		return false;
 	rpc_put(rpc, &reply.base);
 	return true;
+}
+
+/* It is closed although nobody waits for it any more. */
+void late_close_session(struct rpc *rpc, uint16_t opcode, struct wire_bytes body)
+{
+	(void)body;
+	if (opcode == WIRE_OPCODE_logout)
+		rpc_close_session(rpc->client, rpc->session->handle);
 }
 
 /* ---- the pool: calls of cratond itself, in number[0] the slot ---- */

@@ -40,7 +40,8 @@ struct method {
 	bool (*answer)(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_bytes body);
 	/* All requests are answered, none failed. NULL: the call has succeeded. */
 	void (*finish)(struct rpc *rpc);
-	/* An answer that nobody waits for any more. NULL: it is dropped. */
+	/* An answer that nobody waits for any more, a failure too (without a body). NULL: it is
+	 * dropped. */
 	void (*late)(struct rpc *rpc, uint16_t opcode, struct wire_bytes body);
 };
 

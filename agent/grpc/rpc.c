@@ -493,7 +493,7 @@ void rpc_answer(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_byte
 {
 	rpc->frames--;
 	if (rpc->state == RPC_ENDED) {
-		if (!ckr && rpc->method->late)
+		if (rpc->method->late)
 			rpc->method->late(rpc, opcode, body);
 		settle(rpc);
 		return;

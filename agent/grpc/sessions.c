@@ -53,12 +53,22 @@ struct client_session *sessions_from_pool(struct sessions *sessions, uint64_t sl
 	return found;
 }
 
-bool sessions_has_own(const struct sessions *sessions, uint64_t slot)
+static bool has_any(const struct sessions *sessions, uint64_t slot, bool is_pool)
 {
 	for (const struct client_session *each = sessions->first; each; each = each->next)
-		if (!each->is_pool && each->slot == slot)
+		if (each->is_pool == is_pool && each->slot == slot)
 			return true;
 	return false;
+}
+
+bool sessions_has_own(const struct sessions *sessions, uint64_t slot)
+{
+	return has_any(sessions, slot, false);
+}
+
+bool sessions_has_pool(const struct sessions *sessions, uint64_t slot)
+{
+	return has_any(sessions, slot, true);
 }
 
 struct client_session *sessions_idle_pool(struct sessions *sessions, uint64_t slot)

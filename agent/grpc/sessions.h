@@ -48,6 +48,8 @@ struct client_session *sessions_from_pool(struct sessions *sessions, uint64_t sl
 struct client_session *sessions_stale_pool(struct sessions *sessions, uint64_t idle_ns);
 /* Does the client itself have a session in the slot? */
 bool sessions_has_own(const struct sessions *sessions, uint64_t slot);
+/* Has the pool, one that is being opened included? */
+bool sessions_has_pool(const struct sessions *sessions, uint64_t slot);
 /* The next session of the pool in the slot that nobody uses, to be closed; NULL: none. */
 struct client_session *sessions_idle_pool(struct sessions *sessions, uint64_t slot);
 /* The call refers to it; `alone` only when it has no owner. */

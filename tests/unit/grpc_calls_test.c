@@ -173,4 +173,41 @@ TEST(bulk_behind_logins)
 	close_client();
 }
 
+/* The only request that is on its way to the agent. */
+static uint16_t next_opcode(const struct client *client)
+{
+	struct wire_frame_header header = {0};
+
+	if (client->link.out.len >= WIRE_FRAME_HEADER_LEN)
+		wire_frame_parse(&header, client->link.out.data);
+	return header.opcode;
+}
+
+/* The client's last session is closed while a call has one of the pool: the login ends all the
+ * same, also if the client does not wait for the answer. */
+TEST(last_session_logs_out)
+{
+	for (unsigned int abandoned = 0; abandoned < 2; abandoned++) {
+		struct client *client = open_client();
+		CratonHsm__GenerateRandomRequest random = CRATON_HSM__GENERATE_RANDOM_REQUEST__INIT;
+		CratonHsm__CloseSessionRequest request = CRATON_HSM__CLOSE_SESSION_REQUEST__INIT;
+		struct rpc *rpc;
+
+		fixture.answer = 1;
+		sessions_add(&client->sessions, SESSION + 1, 0, true);
+		call("GenerateRandom", &random.base);
+		client_run_waiting(client);
+		client->link.out.len = 0; /* its answer is late */
+		request.session = SESSION;
+		rpc = call("CloseSession", &request.base);
+		client_run_waiting(client);
+		ASSERT_EQ(next_opcode(client), WIRE_OPCODE_logout);
+		if (abandoned)
+			rpc_abandon(rpc);
+		fixture_serve();
+		ASSERT_EQ(next_opcode(client), WIRE_OPCODE_close_session);
+		close_client();
+	}
+}
+
 HARNESS_MAIN

@@ -230,11 +230,19 @@ check-tsan: ## the unit and API tests under ThreadSanitizer
 	@TSAN_OPTIONS="die_after_fork=0 halt_on_error=1 $$TSAN_OPTIONS" CRATON_LOAD_SECONDS=$${CRATON_LOAD_SECONDS:-60} \
 		tests/run --build build/tsan --filter '$(SANITIZED)'
 
-.PHONY: bench bench-vm
+.PHONY: bench bench-scale bench-grpc bench-vm
 bench: ## measure against SoftHSM2 (in process, and through p11-kit server) and raw OpenSSL
 	@scripts/install-packages test
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
+bench-scale: ## measure a token with 1,000, 10,000 and 100,000 objects; half a minute
+	@scripts/install-packages test
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(abspath $(BUILD)) tests/bench/scale
+bench-grpc: ## measure cratond beside nghttpd with the same load by h2load
+	@scripts/install-packages test
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(abspath $(BUILD)) tests/bench/grpc
 bench-vm: ## measure the agent on the kernel module's memory and on mlock's, in a virtual machine; 5 minutes
 	@scripts/install-packages test
 	@$(MAKE) --no-print-directory tests

@@ -409,13 +409,15 @@ static void check_calls(struct client *client, bool agent_changed)
 	}
 }
 
-/* Sessions that were needed for a while are given back: others may want them. */
+/* Sessions that were needed for a while are given back: others may want them. With the link full
+ * the agent could not be told; it is then for the next time. */
 static void trim_pool(struct client *client)
 {
 	struct client_session *stale;
 
 	client->sessions.now_ns = client->loop->now_ns;
-	while ((stale = sessions_stale_pool(&client->sessions, POOL_IDLE_NS))) {
+	while (client->link.frames < LINK_FRAMES_MAX &&
+	       (stale = sessions_stale_pool(&client->sessions, POOL_IDLE_NS))) {
 		rpc_close_session(client, stale->handle);
 		/* Nobody waits for a session that nobody uses. */
 		(void)sessions_remove(&client->sessions, stale);

@@ -81,7 +81,8 @@ struct loop {
 	uint64_t looked_ns;      /* after the agent */
 	bool stopping, overdue;
 	bool ticks_fast;
-	bool full; /* that there are too many connections has been said */
+	bool identity_refused; /* that the agent does not believe us has been said */
+	bool full;             /* that there are too many connections has been said */
 };
 
 struct front {

@@ -136,11 +136,14 @@ static void put_greeting(struct link *link)
 	wire_frame_finish(&link->out, place);
 }
 
-/* The agent refuses who we are: a configuration that cannot serve, which the operator must see. */
+/* The agent refuses who we are: a configuration that cannot serve, which the operator must
+ * see, once. */
 static void refuse_identity(struct link *link)
 {
-	log_error("the agent does not believe cratond whom it speaks for; run it as the user of "
-	          "[daemon].user");
+	if (!link->client->loop->identity_refused)
+		log_error("the agent does not believe cratond whom it speaks for; run it as the "
+		          "user of [daemon].user");
+	link->client->loop->identity_refused = true;
 	fail_all(link, GRPC_INTERNAL, "the agent does not trust cratond; see its log");
 	link_close(link);
 }
@@ -160,6 +163,7 @@ static void take_greeting(struct link *link, const struct wire_frame_header *hea
 	}
 	if (is_hello && link->client->identity[0])
 		return;
+	link->client->loop->identity_refused = false;
 	link->state = LINK_UP;
 	client_run_waiting(link->client);
 }

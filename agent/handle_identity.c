@@ -6,7 +6,6 @@
  */
 #include "handle.h"
 
-#include <string.h>
 #include <unistd.h>
 
 static bool is_front(const struct call *call)
@@ -17,6 +16,15 @@ static bool is_front(const struct call *call)
 	       (call->agent->front_uid != (uid_t)-1 && uid == call->agent->front_uid);
 }
 
+/* Printable ASCII: the text goes into the audit log. A certificate's names come escaped. */
+static bool is_printable(struct wire_bytes text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] < 0x20 || text.data[i] > 0x7e)
+			return false;
+	return true;
+}
+
 enum err handle_identity(struct call *call, const struct wire_identity_request *request,
                          struct wire_identity_reply *reply)
 {
@@ -24,7 +32,7 @@ enum err handle_identity(struct call *call, const struct wire_identity_request *
 	if (!is_front(call))
 		return ERROR_DENIED;
 	if (!request->client.len || request->client.len > WIRE_CLIENT_MAX ||
-	    memchr(request->client.data, '\0', request->client.len))
+	    !is_printable(request->client))
 		return ERROR_ARGUMENTS;
 	return application_name_client(call->application, request->client);
 }

@@ -73,7 +73,7 @@ void identity_describe(X509 *certificate, char *text, size_t text_len)
 	get_subject(certificate, subject, sizeof(subject));
 	get_serial(certificate, serial, sizeof(serial));
 	(void)get_fingerprint(certificate, fingerprint); /* empty when it cannot be had */
-	snprintf(text, text_len, "%s serial=%s sha256=%s", subject, serial, fingerprint);
+	snprintf(text, text_len, "sha256=%s serial=%s %s", fingerprint, serial, subject);
 }
 
 /* ---- matching ---- */

@@ -14,8 +14,9 @@ struct config;
 struct rule;
 struct rules;
 
-/* "CN=alice,O=Example serial=1a2b sha256=...": subject (RFC 2253, cut where it is too long), serial
- * number and fingerprint, printable ASCII. */
+/* "sha256=... serial=1A2B CN=alice,O=Example": fingerprint, serial number, and subject (RFC 2253,
+ * cut where it is too long), printable ASCII. The subject is last, so that it can pretend to be
+ * nothing else. */
 void identity_describe(X509 *certificate, char *text, size_t text_len);
 
 /* Compiles the rules of a configuration, which outlives them. NULL with one line in `error`: a name

@@ -193,6 +193,11 @@ static int on_sent_frame(nghttp2_session *http, const nghttp2_frame *frame, void
 	if (frame->hd.type == NGHTTP2_RST_STREAM &&
 	    frame->rst_stream.error_code == NGHTTP2_REFUSED_STREAM)
 		counters_limit(counters_of(client), LIMIT_STREAMS);
+	/* A client that makes us cancel its calls cancels them. Refused ones were never begun, and
+	 * NO_ERROR is ours, below. */
+	else if (frame->hd.type == NGHTTP2_RST_STREAM &&
+	         frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
+		count_reset(client);
 	/* The answer is complete, the request is not: its rest is of no interest. */
 	if (frame->hd.type == NGHTTP2_HEADERS && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) &&
 	    rpc && !rpc->input_ended)

@@ -98,6 +98,16 @@ def resets():
     assert error == ENHANCE_YOUR_CALM, error
 
 
+def made_resets():
+    """The same by faults for which the server must cancel."""
+    connection = start()
+    for i in range(60):
+        send(connection, frame(HEADERS, 4, 2 * i + 1, request()) + frame(WINDOW_UPDATE, 0, 2 * i + 1, struct.pack('>I', 0x7fffffff)))
+        time.sleep(0.01)  # or there are too many streams at once
+    error = goaway(connection)
+    assert error == ENHANCE_YOUR_CALM, error
+
+
 def pings():
     connection = start()
     send(connection, b''.join(frame(PING, 0, 0, struct.pack('>Q', i)) for i in range(1000)))

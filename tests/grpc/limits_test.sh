@@ -31,6 +31,7 @@ check "metrics are served" eval '[ "$(count connections)" = 0 ]'
 check "promtool finds nothing wrong with them" eval '[ -z "$(metrics | promtool check metrics 2>&1 | grep -v "use base unit" | tee /dev/stderr)" ]'
 check "healthz" eval '[ "$(curl -sS --unix-socket "$METRICS" http://localhost/healthz)" = ok ]'
 limit "rapid resets are answered by GOAWAY" resets resets
+limit "so are those that the server is made to send" resets made_resets
 limit "a flood of PINGs is answered by GOAWAY" pings pings
 limit "a flood of SETTINGS, too" pings settings
 limit "streams per connection" streams streams

@@ -125,15 +125,10 @@ static bool blank(uint8_t *body, size_t len)
 
 /* ---- entries ---- */
 
-static struct deferred *table_of(struct connection *connection)
-{
-	return connection->deferred;
-}
-
 /* The place of this session, locked, whoever has it now; NULL without a table. */
 static struct entry *lock_entry(struct connection *connection, CK_SESSION_HANDLE session)
 {
-	struct deferred *deferred = table_of(connection);
+	struct deferred *deferred = connection->deferred;
 	struct entry *entry;
 
 	if (!deferred || !session)
@@ -349,7 +344,7 @@ static void flush_entry(struct connection *connection, struct entry *entry)
 
 void deferred_flush(struct connection *connection)
 {
-	struct deferred *deferred = table_of(connection);
+	struct deferred *deferred = connection->deferred;
 
 	for (size_t i = 0; deferred && i < SESSIONS && atomic_load(&deferred->kept_count); i++)
 		flush_entry(connection, &deferred->entries[i]);

@@ -92,7 +92,8 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 		return rv ? rv : request_##name##_bulk(connection, &request, NULL);                \
 	}
 
-#define STREAM_THROUGH(function, name, too_long, kind)                                             \
+/* Data in and result out: a part of an operation, or the whole of one, whose Init may be kept. */
+#define STREAM_DATA(function, name, too_long, kind, is_whole)                                      \
 	EXPORT CK_RV function(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len,         \
 	                      CK_BYTE *output, CK_ULONG *output_len)                               \
 	{                                                                                          \
@@ -103,49 +104,29 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 		};                                                                                 \
 		struct wire_##name##_reply reply = {0};                                            \
 		CK_RV rv;                                                                          \
-		connection_auto connection = instance_borrow(&rv);                                 \
+		connection_auto connection =                                                       \
+			(is_whole) ? instance_borrow_plain(&rv) : instance_borrow(&rv);            \
                                                                                                    \
 		if (!connection)                                                                   \
 			return rv;                                                                 \
 		rv = output_len ? stream_check_data(data, data_len, too_long) : CKR_ARGUMENTS_BAD; \
 		if (!rv)                                                                           \
-			rv = deferred_failure(connection, kind, session);                          \
+			rv = (is_whole) ? deferred_prepare(connection, kind, session)              \
+			                : deferred_failure(connection, kind, session);             \
 		if (rv)                                                                            \
 			return rv;                                                                 \
 		request.capacity = output ? *output_len : 0;                                       \
 		rv = request_##name##_bulk(connection, &request, &reply);                          \
-		return stream_finish(connection, rv, reply.output_len, reply.output, output,       \
-		                     output_len);                                                  \
-	}
-
-/* The same for the whole of an operation, whose Init may be kept. */
-#define STREAM_ONCE(function, name, too_long, kind)                                                \
-	EXPORT CK_RV function(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len,         \
-	                      CK_BYTE *output, CK_ULONG *output_len)                               \
-	{                                                                                          \
-		struct wire_##name##_request request = {                                           \
-			.session = session,                                                        \
-			.query = !output,                                                          \
-			.data = {data, data_len},                                                  \
-		};                                                                                 \
-		struct wire_##name##_reply reply = {0};                                            \
-		CK_RV rv;                                                                          \
-		connection_auto connection = instance_borrow_plain(&rv);                           \
-                                                                                                   \
-		if (!connection)                                                                   \
-			return rv;                                                                 \
-		rv = output_len ? stream_check_data(data, data_len, too_long) : CKR_ARGUMENTS_BAD; \
-		if (!rv)                                                                           \
-			rv = deferred_prepare(connection, kind, session);                          \
-		if (rv)                                                                            \
-			return rv;                                                                 \
-		request.capacity = output ? *output_len : 0;                                       \
-		rv = request_##name##_bulk(connection, &request, &reply);                          \
-		if (!rv && output)                                                                 \
+		if ((is_whole) && !rv && output)                                                   \
 			deferred_ended(connection, kind, session);                                 \
 		return stream_finish(connection, rv, reply.output_len, reply.output, output,       \
 		                     output_len);                                                  \
 	}
+
+#define STREAM_THROUGH(function, name, too_long, kind)                                             \
+	STREAM_DATA(function, name, too_long, kind, false)
+#define STREAM_ONCE(function, name, too_long, kind)                                                \
+	STREAM_DATA(function, name, too_long, kind, true)
 
 #define STREAM_FINAL(function, name, kind)                                                         \
 	EXPORT CK_RV function(CK_SESSION_HANDLE session, CK_BYTE *output, CK_ULONG *output_len)    \

@@ -4,6 +4,7 @@
  * ciphertext and opens it at the end, so that no octet of plaintext leaves before the tag is
  * verified. CCM, which must know all lengths before, is in crypto_ccm.c.
  */
+#include "crypto_kept.h"
 #include "crypto_key.h"
 #include "crypto_methods.h"
 
@@ -13,7 +14,9 @@
 #define TAG_USUAL_MIN 12u
 
 struct aead {
+	struct crypto_kept *kept; /* NULL: an IV of this length is too rare to keep a context */
 	EVP_CIPHER_CTX *context;
+	bool ready;
 	size_t tag_len;
 };
 
@@ -45,24 +48,38 @@ static enum err read_poly1305(const struct wire_mechanism *parameter,
 	return ERROR_NONE;
 }
 
-static bool set_up(struct operation *operation, const struct wire_gcm_parameter *record)
+static bool with_usual_iv(struct operation *operation, const struct wire_gcm_parameter *record)
+{
+	struct aead *aead = operation->state;
+
+	aead->kept = crypto_kept_take(operation, 0);
+	aead->context = crypto_kept_cipher(aead->kept, operation, record->iv.data);
+	return aead->context;
+}
+
+static bool with_other_iv(struct operation *operation, const struct wire_gcm_parameter *record)
 {
 	struct aead *aead = operation->state;
 	struct wire_bytes key = crypto_key_secret(operation->key);
 	const EVP_CIPHER *cipher =
 		crypto_cipher(operation->crypto, operation->mechanism->cipher, key.len);
 	int encrypt = operation->kind == OPERATION_ENCRYPT;
+
+	aead->context = EVP_CIPHER_CTX_new();
+	return aead->context &&
+	       EVP_CipherInit_ex2(aead->context, cipher, NULL, NULL, encrypt, NULL) &&
+	       EVP_CIPHER_CTX_ctrl(aead->context, EVP_CTRL_AEAD_SET_IVLEN, (int)record->iv.len,
+	                           NULL) > 0 &&
+	       EVP_CipherInit_ex2(aead->context, NULL, key.data, record->iv.data, encrypt, NULL);
+}
+
+static bool set_up(struct operation *operation, const struct wire_gcm_parameter *record)
+{
+	struct aead *aead = operation->state;
+	bool usual = record->iv.len == IV_USUAL;
 	int len;
 
-	if (record->iv.len != IV_USUAL) {
-		if (!EVP_CipherInit_ex2(aead->context, cipher, NULL, NULL, encrypt, NULL) ||
-		    EVP_CIPHER_CTX_ctrl(aead->context, EVP_CTRL_AEAD_SET_IVLEN, (int)record->iv.len,
-		                        NULL) <= 0)
-			return false;
-		cipher = NULL;
-	}
-	return EVP_CipherInit_ex2(aead->context, cipher, key.data, record->iv.data, encrypt,
-	                          NULL) &&
+	return (usual ? with_usual_iv(operation, record) : with_other_iv(operation, record)) &&
 	       (!record->aad.len || EVP_CipherUpdate(aead->context, NULL, &len, record->aad.data,
 	                                             (int)record->aad.len));
 }
@@ -79,10 +96,8 @@ static enum err start(struct operation *operation, const struct wire_mechanism *
 		return err;
 	operation->gathers = operation->kind == OPERATION_DECRYPT;
 	aead->tag_len = record.tag_bits / 8;
-	aead->context = EVP_CIPHER_CTX_new();
-	if (!aead->context)
-		return ERROR_MEMORY;
-	return set_up(operation, &record) ? ERROR_NONE : ERROR_CRYPTO;
+	aead->ready = set_up(operation, &record);
+	return aead->ready ? ERROR_NONE : ERROR_CRYPTO;
 }
 
 static enum err update(struct operation *operation, struct wire_bytes data, uint8_t *out,
@@ -169,7 +184,12 @@ static void stop(struct operation *operation)
 {
 	struct aead *aead = operation->state;
 
-	EVP_CIPHER_CTX_free(aead->context);
+	if (!aead->kept)
+		EVP_CIPHER_CTX_free(aead->context);
+	else if (aead->ready)
+		crypto_kept_put(operation, aead->kept);
+	else
+		crypto_kept_free(aead->kept);
 }
 
 const struct operation_methods crypto_aead_methods = {

@@ -6,13 +6,14 @@
  */
 #include <string.h>
 
-#include "crypto_key.h"
+#include "crypto_kept.h"
 #include "crypto_methods.h"
 
 #define BLOCK_LEN 16u
 
 struct aes {
-	EVP_CIPHER_CTX *context;
+	struct crypto_kept *kept;
+	EVP_CIPHER_CTX *context; /* its; NULL: it could not be made ready */
 	uint8_t iv[BLOCK_LEN];
 	bool has_iv;
 	bool used;      /* needs the IV again before a one-shot */
@@ -110,22 +111,14 @@ static enum err read_parameter(const struct wire_mechanism *parameter, struct ae
 static enum err start(struct operation *operation, const struct wire_mechanism *parameter)
 {
 	struct aes *aes = operation->state;
-	const struct mechanism *mechanism = operation->mechanism;
-	struct wire_bytes key = crypto_key_secret(operation->key);
-	const EVP_CIPHER *cipher = crypto_cipher(operation->crypto, mechanism->cipher, key.len);
 	enum err err = read_parameter(parameter, aes);
 
 	if (err)
 		return err;
 	operation->bound_only = keeps_last_block(operation);
-	aes->context = EVP_CIPHER_CTX_new();
-	if (!aes->context)
-		return ERROR_MEMORY;
-	if (!EVP_CipherInit_ex2(aes->context, cipher, key.data, aes->has_iv ? aes->iv : NULL,
-	                        operation->kind == OPERATION_ENCRYPT, NULL) ||
-	    !EVP_CIPHER_CTX_set_padding(aes->context, mechanism->padding))
-		return ERROR_CRYPTO;
-	return ERROR_NONE;
+	aes->kept = crypto_kept_take(operation, 0);
+	aes->context = crypto_kept_cipher(aes->kept, operation, aes->has_iv ? aes->iv : NULL);
+	return aes->context ? ERROR_NONE : ERROR_CRYPTO;
 }
 
 /* Octets that leave when `len` more come in. */
@@ -238,7 +231,10 @@ static void stop(struct operation *operation)
 {
 	struct aes *aes = operation->state;
 
-	EVP_CIPHER_CTX_free(aes->context);
+	if (aes->context)
+		crypto_kept_put(operation, aes->kept);
+	else
+		crypto_kept_free(aes->kept);
 }
 
 const struct operation_methods crypto_aes_methods = {

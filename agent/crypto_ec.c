@@ -6,6 +6,7 @@
 #include <openssl/ec.h>
 #include <string.h>
 
+#include "crypto_kept.h"
 #include "crypto_key.h"
 #include "crypto_methods.h"
 
@@ -36,14 +37,6 @@ static size_t output_max(const struct operation *operation, size_t data_len,
 	(void)data_len;
 	(void)step;
 	return 2 * ec->scalar_len;
-}
-
-static EVP_PKEY_CTX *new_context(const struct operation *operation)
-{
-	const struct ec *ec = operation->state;
-
-	return EVP_PKEY_CTX_new_from_pkey(operation->crypto->library, ec->pkey,
-	                                  operation->crypto->properties);
 }
 
 static bool from_der(const uint8_t *der, size_t der_len, uint8_t *out, size_t scalar_len)
@@ -81,25 +74,55 @@ static bool to_der(struct wire_bytes in, uint8_t der[DER_MAX], size_t *der_len)
 	return len > 0;
 }
 
+static enum err sign_with(struct operation *operation, EVP_PKEY_CTX *context,
+                          struct wire_bytes message, uint8_t *out, size_t *out_len)
+{
+	struct ec *ec = operation->state;
+	uint8_t der[DER_MAX];
+	size_t der_len = sizeof(der);
+
+	if (!context || EVP_PKEY_sign(context, der, &der_len, message.data, message.len) <= 0 ||
+	    !from_der(der, der_len, out, ec->scalar_len))
+		return ERROR_CRYPTO;
+	*out_len = 2 * ec->scalar_len;
+	return ERROR_NONE;
+}
+
+static enum err verify_with(EVP_PKEY_CTX *context, struct wire_bytes message,
+                            struct wire_bytes signature)
+{
+	uint8_t der[DER_MAX];
+	size_t der_len;
+
+	if (!context || !to_der(signature, der, &der_len))
+		return ERROR_CRYPTO;
+	return EVP_PKEY_verify(context, der, der_len, message.data, message.len) == 1
+	               ? ERROR_NONE
+	               : ERROR_SIGNATURE;
+}
+
+/* A signature that is wrong leaves a context that is as good as before. */
+static void give_back(struct operation *operation, struct crypto_kept *kept, enum err err)
+{
+	if (err && err != ERROR_SIGNATURE)
+		crypto_kept_free(kept);
+	else
+		crypto_kept_put(operation, kept);
+}
+
 static enum err ecdsa_sign(struct operation *operation, struct wire_bytes message, uint8_t *out,
                            size_t *out_len)
 {
 	struct ec *ec = operation->state;
-	EVP_PKEY_CTX *context;
-	uint8_t der[DER_MAX];
-	size_t der_len = sizeof(der);
-	enum err err = ERROR_CRYPTO;
+	struct crypto_kept *kept;
+	enum err err;
 
 	if (!message.len)
 		return ERROR_DATA_LENGTH;
-	context = new_context(operation);
-	if (context && EVP_PKEY_sign_init(context) > 0 &&
-	    EVP_PKEY_sign(context, der, &der_len, message.data, message.len) > 0 &&
-	    from_der(der, der_len, out, ec->scalar_len)) {
-		*out_len = 2 * ec->scalar_len;
-		err = ERROR_NONE;
-	}
-	EVP_PKEY_CTX_free(context);
+	kept = crypto_kept_take(operation, 0);
+	err = sign_with(operation, crypto_kept_pkey(kept, operation, ec->pkey, NULL), message, out,
+	                out_len);
+	give_back(operation, kept, err);
 	return err;
 }
 
@@ -107,22 +130,16 @@ static enum err ecdsa_verify(struct operation *operation, struct wire_bytes mess
                              struct wire_bytes signature)
 {
 	struct ec *ec = operation->state;
-	EVP_PKEY_CTX *context;
-	uint8_t der[DER_MAX];
-	size_t der_len;
-	enum err err = ERROR_CRYPTO;
+	struct crypto_kept *kept;
+	enum err err;
 
 	if (!message.len)
 		return ERROR_DATA_LENGTH;
 	if (signature.len != 2 * ec->scalar_len)
 		return ERROR_SIGNATURE_LENGTH;
-	context = new_context(operation);
-	if (context && to_der(signature, der, &der_len) && EVP_PKEY_verify_init(context) > 0) {
-		err = EVP_PKEY_verify(context, der, der_len, message.data, message.len) == 1
-		              ? ERROR_NONE
-		              : ERROR_SIGNATURE;
-	}
-	EVP_PKEY_CTX_free(context);
+	kept = crypto_kept_take(operation, 0);
+	err = verify_with(crypto_kept_pkey(kept, operation, ec->pkey, NULL), message, signature);
+	give_back(operation, kept, err);
 	return err;
 }
 

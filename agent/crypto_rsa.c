@@ -10,6 +10,7 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
+#include "crypto_kept.h"
 #include "crypto_key.h"
 #include "crypto_methods.h"
 #include "slots.h"
@@ -184,21 +185,32 @@ static EVP_PKEY_CTX *new_context(const struct operation *operation)
 	                                  operation->crypto->properties);
 }
 
+/* All that a context remembers of the parameter. */
+static uint64_t detail_of(const struct rsa *rsa)
+{
+	return (uint64_t)rsa->salt_len << 16 | (uint64_t)rsa->hash << 8 | (uint64_t)rsa->mgf;
+}
+
 static enum err sign(struct operation *operation, struct wire_bytes message, uint8_t *out,
                      size_t *out_len)
 {
 	struct rsa *rsa = operation->state;
-	context_auto context = new_context(operation);
 	OSSL_PARAM params[PARAMS_MAX];
+	struct crypto_kept *kept;
+	EVP_PKEY_CTX *context;
 	size_t len = rsa->len;
 	enum err err;
 
 	err = check_message(operation, &message);
 	if (err)
 		return err;
-	if (!context || EVP_PKEY_sign_init_ex(context, signature_params(operation, params)) <= 0 ||
-	    EVP_PKEY_sign(context, out, &len, message.data, message.len) <= 0)
+	kept = crypto_kept_take(operation, detail_of(rsa));
+	context = crypto_kept_pkey(kept, operation, rsa->pkey, signature_params(operation, params));
+	if (!context || EVP_PKEY_sign(context, out, &len, message.data, message.len) <= 0) {
+		crypto_kept_free(kept);
 		return operation->mechanism->type == CKM_RSA_X_509 ? ERROR_DATA : ERROR_CRYPTO;
+	}
+	crypto_kept_put(operation, kept);
 	*out_len = len;
 	return ERROR_NONE;
 }
@@ -207,8 +219,9 @@ static enum err verify(struct operation *operation, struct wire_bytes message,
                        struct wire_bytes signature)
 {
 	struct rsa *rsa = operation->state;
-	context_auto context = new_context(operation);
 	OSSL_PARAM params[PARAMS_MAX];
+	struct crypto_kept *kept;
+	EVP_PKEY_CTX *context;
 	enum err err;
 
 	err = check_message(operation, &message);
@@ -216,11 +229,18 @@ static enum err verify(struct operation *operation, struct wire_bytes message,
 		return err;
 	if (signature.len != rsa->len)
 		return ERROR_SIGNATURE_LENGTH;
-	if (!context || EVP_PKEY_verify_init_ex(context, signature_params(operation, params)) <= 0)
+	kept = crypto_kept_take(operation, detail_of(rsa));
+	context = crypto_kept_pkey(kept, operation, rsa->pkey, signature_params(operation, params));
+	if (!context) {
+		crypto_kept_free(kept);
 		return ERROR_CRYPTO;
-	if (EVP_PKEY_verify(context, signature.data, signature.len, message.data, message.len) == 1)
-		return ERROR_NONE;
-	return ERROR_SIGNATURE;
+	}
+	err = EVP_PKEY_verify(context, signature.data, signature.len, message.data, message.len) ==
+	                      1
+	              ? ERROR_NONE
+	              : ERROR_SIGNATURE;
+	crypto_kept_put(operation, kept);
+	return err;
 }
 
 /* Out of the signature comes what was signed; without padding that is a whole modulus' length. */

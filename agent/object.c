@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto_kept.h"
+
 #define RSA_APPROVED_LEN 256u /* octets of a modulus of 2048 bits */
 
 /* Usage flags that are attributes. */
@@ -153,10 +155,19 @@ struct object *object_get(struct object *object)
 	return object;
 }
 
+static void free_kept(struct object *object)
+{
+	for (unsigned int i = 0; i < OBJECT_KEPT; i++) {
+		crypto_kept_free(atomic_load(&object->kept[0][i]));
+		crypto_kept_free(atomic_load(&object->kept[1][i]));
+	}
+}
+
 void object_put(struct object *object)
 {
 	if (!object || atomic_fetch_sub_explicit(&object->references, 1, memory_order_acq_rel) != 1)
 		return;
+	free_kept(object);
 	EVP_PKEY_free(atomic_load(&object->pkey));
 	attributes_clear(&object->attributes);
 	free(object);

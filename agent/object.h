@@ -19,7 +19,11 @@
 /* Handles of private objects have this bit, all others do not. */
 #define OBJECT_HANDLE_PRIVATE 0x80000000u
 
+/* How many contexts of OpenSSL a key keeps for each side of its use (crypto_kept.h). */
+#define OBJECT_KEPT 2u
+
 struct application;
+struct crypto_kept;
 
 /* Usage flags cached from the attributes, so that policy is a few bit tests. */
 enum object_usage {
@@ -67,6 +71,8 @@ struct object {
 	/* The key as OpenSSL wants it, made at first use by crypto_key.h and shared by successors
 	 * with the same key. */
 	_Atomic(EVP_PKEY *) pkey;
+	_Atomic(struct crypto_kept *) kept[2]
+					  [OBJECT_KEPT]; /* encrypting and signing; the reverse */
 };
 
 /* A fresh object that takes over the attributes (the set is left empty) and fills the caches. One

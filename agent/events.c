@@ -79,6 +79,7 @@ static void take(void *context, const struct event *event)
 	if (event_wants_reseed(event)) {
 		drbg_reseed_all(events->agent->crypto->drbg);
 		crypto_forget_ivs(events->agent->crypto);
+		epoch_raise(&events->agent->epoch); /* nor any that a client has drawn ahead */
 	}
 	count(events, event);
 	event_text(event, text);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "deferred.h"
+#include "random_ahead.h"
 #include "request.h"
 #include "wire/frame.h"
 
@@ -55,6 +56,7 @@ void channel_put(struct channel *channel)
 		return;
 	for (struct connection *each = atomic_load(&channel->all); each; each = next) {
 		next = each->next_of_all;
+		random_ahead_free(each);
 		exchange_destroy(each);
 		free(each);
 	}
@@ -103,6 +105,7 @@ void channel_abandon(struct channel *channel)
 
 	for (struct connection *each = atomic_load(&channel->all); each; each = next) {
 		next = each->next_of_all;
+		random_ahead_free(each);
 		if (each->busy && each->fd >= 0)
 			close(each->fd);
 		if (!each->busy)

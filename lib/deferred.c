@@ -20,7 +20,7 @@
 /* An Init that succeeded, with the contents of its parameter's octets blanked: IVs differ from one
  * message to the next, and only their lengths decide whether they are good. */
 struct known {
-	uint64_t epoch, changes;
+	struct deferred_moment moment;
 	size_t len; /* 0: none */
 	uint8_t body[BODY_MAX];
 };
@@ -167,29 +167,34 @@ static bool claim(struct entry *entry, CK_SESSION_HANDLE session)
 	return true;
 }
 
-static uint64_t epoch_of(const struct connection *connection)
+bool deferred_now(const struct connection *connection, struct deferred_moment *now)
 {
-	return atomic_load_explicit(&connection->ring.epoch->value, memory_order_acquire);
+	const struct wire_epoch *epoch = connection->ring.epoch;
+
+	if (!epoch || !connection->deferred)
+		return false;
+	now->epoch = atomic_load_explicit(&epoch->value, memory_order_acquire);
+	now->changes = atomic_load(&connection->deferred->changes);
+	return true;
 }
 
 /* ---- Init ---- */
 
-static bool is_known(const struct connection *connection, const struct known *known,
+static bool is_known(const struct known *known, const struct deferred_moment *now,
                      const uint8_t *blanked, size_t len)
 {
 	return known->len == len && !memcmp(known->body, blanked, len) &&
-	       known->epoch == epoch_of(connection) &&
-	       known->changes == atomic_load(&connection->deferred->changes);
+	       known->moment.epoch == now->epoch && known->moment.changes == now->changes;
 }
 
 static bool keep(struct connection *connection, struct entry *entry, enum deferred_kind kind,
                  const struct exchange_message *message, struct wire_bytes body,
-                 const uint8_t *blanked)
+                 const uint8_t *blanked, const struct deferred_moment *now)
 {
 	struct kept *kept = &entry->kept[kind];
 
 	if (!entry->inactive[kind] || kept->message || kept->failed ||
-	    !is_known(connection, &entry->known[kind], blanked, body.len))
+	    !is_known(&entry->known[kind], now, blanked, body.len))
 		return false;
 	memcpy(kept->body, body.data, body.len);
 	kept->len = body.len;
@@ -199,14 +204,13 @@ static bool keep(struct connection *connection, struct entry *entry, enum deferr
 	return true;
 }
 
-/* Of the Init that has just been answered by CKR_OK; the numbers are from before it was sent. */
-static void learn(struct known *known, const uint8_t *blanked, size_t len, uint64_t epoch,
-                  uint64_t changes)
+/* Of the Init that has just been answered by CKR_OK; the moment is before it was sent. */
+static void learn(struct known *known, const uint8_t *blanked, size_t len,
+                  const struct deferred_moment *moment)
 {
 	memcpy(known->body, blanked, len);
 	known->len = len;
-	known->epoch = epoch;
-	known->changes = changes;
+	known->moment = *moment;
 }
 
 static void send_kept(struct connection *connection, struct kept *kept)
@@ -233,16 +237,15 @@ static CK_RV init_in(struct connection *connection, struct entry *entry, enum de
                      struct wire_bytes body)
 {
 	uint8_t blanked[BODY_MAX];
-	bool plain = connection->ring.epoch && body.len <= sizeof(blanked);
-	uint64_t epoch = plain ? epoch_of(connection) : 0;
-	uint64_t changes = atomic_load(&connection->deferred->changes);
+	struct deferred_moment now;
+	bool plain = deferred_now(connection, &now) && body.len <= sizeof(blanked);
 	CK_RV rv;
 
 	if (plain) {
 		memcpy(blanked, body.data, body.len);
 		plain = blank(blanked, body.len);
 	}
-	if (plain && keep(connection, entry, kind, message, body, blanked))
+	if (plain && keep(connection, entry, kind, message, body, blanked, &now))
 		return CKR_OK;
 	if (entry->kept[kind].message)
 		send_kept(connection, &entry->kept[kind]);
@@ -250,7 +253,7 @@ static CK_RV init_in(struct connection *connection, struct entry *entry, enum de
 	entry->inactive[kind] = false;
 	rv = send_init(connection, message, request);
 	if (!rv && plain)
-		learn(&entry->known[kind], blanked, body.len, epoch, changes);
+		learn(&entry->known[kind], blanked, body.len, &now);
 	return rv;
 }
 

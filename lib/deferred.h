@@ -29,6 +29,14 @@ enum deferred_kind {
 
 struct deferred;
 
+/* The two numbers. */
+struct deferred_moment {
+	uint64_t epoch, changes;
+};
+
+/* False when the agent shows none: nobody knows what has changed. */
+bool deferred_now(const struct connection *connection, struct deferred_moment *now);
+
 /* NULL without memory: then nothing is ever kept. */
 struct deferred *deferred_new(void);
 /* NULL is allowed. */

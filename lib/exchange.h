@@ -46,7 +46,8 @@ struct connection {
 	struct exchange_ring ring;
 	struct exchange_ahead ahead;
 	struct deferred *deferred; /* the channel's; NULL: there is none */
-	bool barrier;              /* this call may change what Inits answer */
+	struct random_ahead *random;
+	bool barrier; /* this call may change what Inits answer */
 	struct channel *channel;
 	struct connection *next_of_all, *next_idle;
 };

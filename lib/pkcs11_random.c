@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * C_SeedRandom and C_GenerateRandom. The generator is the agent's; the library has none.
+ * C_SeedRandom and C_GenerateRandom. The generator is the agent's; the library has none, but may
+ * have octets of it that were drawn ahead.
  */
 #include <string.h>
 
+#include "random_ahead.h"
 #include "stream.h"
 
 EXPORT CK_RV C_SeedRandom(CK_SESSION_HANDLE session, CK_BYTE *seed, CK_ULONG seed_len)
@@ -15,7 +17,10 @@ EXPORT CK_RV C_SeedRandom(CK_SESSION_HANDLE session, CK_BYTE *seed, CK_ULONG see
 	if (!connection)
 		return rv;
 	rv = stream_check_data(seed, seed_len, CKR_ARGUMENTS_BAD);
-	return rv ? rv : request_seed_random(connection, &request, NULL);
+	if (rv)
+		return rv;
+	deferred_changed(connection); /* what was drawn before does not know the seed */
+	return request_seed_random(connection, &request, NULL);
 }
 
 EXPORT CK_RV C_GenerateRandom(CK_SESSION_HANDLE session, CK_BYTE *random, CK_ULONG random_len)
@@ -32,6 +37,8 @@ EXPORT CK_RV C_GenerateRandom(CK_SESSION_HANDLE session, CK_BYTE *random, CK_ULO
 		return rv;
 	if (!random || random_len > WIRE_DATA_LIMIT)
 		return CKR_ARGUMENTS_BAD;
+	if (random_ahead_take(connection, session, random, random_len, &rv))
+		return rv;
 	rv = request_generate_random(connection, &request, &reply);
 	if (rv)
 		return rv;

@@ -61,6 +61,15 @@ void audit_hash_line(struct audit *audit, const char *line, size_t len,
 		memset(hash, 0, AUDIT_HASH_LEN);
 }
 
+/* The hash of the last record, which nobody has needed so far. Under the lock. */
+static void chain(struct audit *audit)
+{
+	if (!audit->unchained_len)
+		return;
+	audit_hash_line(audit, audit->unchained, audit->unchained_len, audit->hash);
+	audit->unchained_len = 0;
+}
+
 static bool wanted(const struct audit *audit, enum audit_class class)
 {
 	static const enum audit_class least[] = {
@@ -91,12 +100,14 @@ static bool append_one(struct audit *audit, const struct audit_record *record)
 
 	if (BUFFER_LEN - audit->pending_len < AUDIT_LINE_MAX)
 		return false;
+	chain(audit);
 	if (!audit->pending_len) {
 		place.anchor = audit_anchor_number(&audit->anchor, audit->in_flight);
 		audit->pending_ns = clock_monotonic_ns();
 	}
 	len = audit_format(line, record, &place, clock_wall_ns());
-	audit_hash_line(audit, line, len - 1, audit->hash);
+	audit->unchained = line;
+	audit->unchained_len = len - 1;
 	audit->sequence++;
 	audit->pending_len += len;
 	/* With a register nothing is promised before the batch is written, and what is in no batch
@@ -149,6 +160,7 @@ static void append_checkpoint(struct audit *audit)
 
 	if (!audit->signer || audit->checkpoint == audit->sequence)
 		return;
+	chain(audit);
 	if (!audit_checkpoint_sign(audit->crypto, audit->signer, audit->sequence + 1, audit->hash,
 	                           detail)) {
 		log_error("audit log: a checkpoint cannot be signed; there will be no more");
@@ -192,6 +204,15 @@ uint64_t audit_append_own(struct audit *audit, const struct audit_record *record
 	if (err)
 		log_error("%s is not in the audit log: %s", record->operation, err_text(err));
 	return ticket;
+}
+
+void audit_catch_up(struct audit *audit)
+{
+	if (!audit || !atomic_load_explicit(&audit->unchained_len, memory_order_relaxed))
+		return;
+	pthread_mutex_lock(&audit->lock);
+	chain(audit);
+	pthread_mutex_unlock(&audit->lock);
 }
 
 uint64_t audit_written(const struct audit *audit)
@@ -369,6 +390,7 @@ static void begin_flight(struct audit *audit)
 {
 	char *empty = audit->flight;
 
+	chain(audit);
 	audit->flight = audit->pending;
 	audit->flight_len = audit->pending_len;
 	audit->pending = empty;
@@ -453,6 +475,7 @@ static void fall_back(struct audit *audit)
 	if (audit->checkpoint > audit->sequence)
 		audit->checkpoint = 0;
 	memcpy(audit->hash, audit->file_hash, AUDIT_HASH_LEN);
+	audit->unchained_len = 0;
 	audit->file_ticket = audit->ticket;
 }
 

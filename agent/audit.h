@@ -64,6 +64,9 @@ void audit_close(struct audit *audit);
  * and cannot take it (the buffer is full).
  */
 uint64_t audit_append(struct audit *audit, const struct audit_record *record, enum err *result);
+/* Does now what else the next record's caller would have to wait for: the hash of the last one. For
+ * when the reply is on its way. */
+void audit_catch_up(struct audit *audit);
 /* A record of the agent's own, by nobody's call. */
 struct audit_record audit_own_record(const char *operation, enum err result, const char *detail);
 /* The same as audit_append where nobody waits for the answer: a record that cannot be taken is a

@@ -45,7 +45,9 @@ struct audit {
 	_Atomic uint64_t written;     /* last one settled: safe, or lost */
 	uint64_t file_ticket;         /* last one in the file, or lost */
 	uint64_t sequence;            /* of the last record appended */
-	uint8_t hash[AUDIT_HASH_LEN]; /* of the last record appended */
+	uint8_t hash[AUDIT_HASH_LEN]; /* of the last record appended, once it is chained */
+	const char *unchained;        /* that record, while its hash is still to be made */
+	_Atomic size_t unchained_len; /* without its newline; 0: the hash is there */
 	uint64_t file_sequence;       /* the same of the last record in the file */
 	uint8_t file_hash[AUDIT_HASH_LEN];
 	off_t file_len;        /* octets of complete records */

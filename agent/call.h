@@ -41,6 +41,8 @@ struct call {
 	bool on_worker;                  /* may wait for a session's lock */
 	bool deferred;           /* the session is busy: run again on a worker; nothing was done */
 	uint64_t audit_sequence; /* hold the reply until this is written; 0: no need */
+	uint64_t begun_ns;       /* when its turn came; 0: dispatch looks itself */
+	uint64_t ended_ns;       /* when it had been carried out */
 	unsigned int delay_ms;   /* hold the reply this long besides (wrong PIN) */
 	struct __kernel_timespec delay;
 	struct completion timer; /* of delay_ms */

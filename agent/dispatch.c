@@ -301,9 +301,11 @@ static bool may_change_inits(const struct call *call, const struct row *row)
 void dispatch_run(struct call *call)
 {
 	const struct row *row = find_row(call->header.opcode);
-	uint64_t begun_ns, duration_ns;
 	enum err err;
 
+	if (!call->begun_ns)
+		call->begun_ns = clock_monotonic_ns();
+	call->ended_ns = call->begun_ns;
 	if (!row) {
 		dispatch_fail(call, ERROR_NOT_SUPPORTED);
 		return;
@@ -313,7 +315,6 @@ void dispatch_run(struct call *call)
 		return;
 	}
 	call->record.mechanism = CK_UNAVAILABLE_INFORMATION;
-	begun_ns = clock_monotonic_ns();
 	err = row->run(call);
 	if (call->deferred) {
 		/* What the handler wrote says only that it could not begin. */
@@ -325,7 +326,8 @@ void dispatch_run(struct call *call)
 		dispatch_fail(call, err = ERROR_MEMORY);
 	if (may_change_inits(call, row))
 		epoch_raise(&call->agent->epoch);
-	duration_ns = clock_monotonic_ns() - begun_ns;
+	call->ended_ns = clock_monotonic_ns();
 	err = audit(call, row, err);
-	metrics_count((unsigned int)(row - rows), call->record.mechanism, err, duration_ns);
+	metrics_count((unsigned int)(row - rows), call->record.mechanism, err,
+	              call->ended_ns - call->begun_ns);
 }

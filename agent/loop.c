@@ -479,6 +479,7 @@ static void *run(void *argument)
 		wait_for_completions(loop);
 		uring_run(&loop->ring, loop);
 		connection_rings_run(loop);
+		audit_catch_up(loop->agent->audit);
 		if (owes_audit(loop) || audit_is_due(loop->agent->audit, loop->last_reply_ns))
 			loop_write_audit(loop);
 	}

@@ -110,7 +110,7 @@ void loop_arm_timer(struct loop *loop, struct completion *completion, unsigned i
 static void release(struct loop *loop, struct call *call)
 {
 	if (!call->delay_ms) {
-		loop->last_reply_ns = clock_monotonic_ns();
+		loop->last_reply_ns = call->ended_ns;
 		connection_reply(call->connection, call);
 		return;
 	}
@@ -202,6 +202,7 @@ static void hand_to_worker(struct loop *loop, struct call *call)
 	}
 	call->on_worker = true;
 	call->deferred = false;
+	call->begun_ns = 0; /* the time in the queue is not the call's */
 	call->job.run = run_on_worker;
 	if (call->application)
 		atomic_fetch_add(&call->application->calls_on_workers, 1);
@@ -216,16 +217,17 @@ static void hand_to_worker(struct loop *loop, struct call *call)
 }
 
 /* Requests that follow replies closely make spinning worth while; others make it stop. */
-static void note_request(struct loop *loop)
+static void note_request(struct loop *loop, struct call *call)
 {
 	uint64_t budget_ns = loop_busy_poll_ns(loop);
 
-	loop->spin = budget_ns && clock_monotonic_ns() - loop->last_reply_ns < budget_ns;
+	call->begun_ns = clock_monotonic_ns();
+	loop->spin = budget_ns && call->begun_ns - loop->last_reply_ns < budget_ns;
 }
 
 void loop_run_call(struct loop *loop, struct call *call)
 {
-	note_request(loop);
+	note_request(loop, call);
 	if (dispatch_is_slow(call)) {
 		hand_to_worker(loop, call);
 		return;

@@ -350,6 +350,7 @@ static bool ring_spin(struct connection *connection)
 			}
 			relax();
 		}
+		wire_ring_clean(&connection->ring.requests); /* there is time now */
 		if (crowd(connection))
 			sched_yield(); /* to the agent, which may want this processor */
 	} while (exchange_clock() < until);

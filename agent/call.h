@@ -37,6 +37,7 @@ struct call {
 	char detail[CALL_DETAIL_LEN];    /* record.detail points here when there is one */
 	bool by_ring;                    /* came through shared memory, and so does the reply */
 	bool holds_ring;                 /* what came after it there waits for it */
+	bool quiet;                      /* only a failure is answered */
 	bool unaudited;                  /* a length query: nothing happened */
 	bool on_worker;                  /* may wait for a session's lock */
 	bool deferred;           /* the session is busy: run again on a worker; nothing was done */

@@ -186,11 +186,23 @@ static void drop_replies(struct connection *connection)
 		drop_first_reply(connection);
 }
 
-static bool reply_by_ring(struct connection *connection, struct call *call)
+static bool succeeded(const struct call *call)
+{
+	struct wire_frame_header header;
+
+	wire_frame_parse(&header, call->reply.data);
+	return !header.status;
+}
+
+/* Without the socket: through the ring, or not at all. */
+static bool reply_at_once(struct connection *connection, struct call *call)
 {
 	struct wire_bytes frame = {call->reply.data, call->reply.len};
 
-	if (!call->by_ring || connection->closing || !connection_ring_reply(connection, frame))
+	if (connection->closing)
+		return false;
+	if (!(call->quiet && succeeded(call)) &&
+	    !(call->by_ring && connection_ring_reply(connection, frame)))
 		return false;
 	answered(connection, call);
 	if (connection->loop->stopping && !connection->calls)
@@ -202,7 +214,7 @@ void connection_reply(struct connection *connection, struct call *call)
 {
 	if (call->holds_ring)
 		connection_ring_resume(connection);
-	if (reply_by_ring(connection, call))
+	if (reply_at_once(connection, call))
 		return;
 	call->next = NULL;
 	*connection->replies_last = call;
@@ -336,7 +348,10 @@ static void answer_hello(struct connection *connection, struct call *call)
 static bool header_valid(const struct connection *connection,
                          const struct wire_frame_header *header)
 {
-	if (header->flags || header->status || header->body_len > wire_frame_limit(header->opcode))
+	uint16_t permitted = connection->features & WIRE_FEATURE_EPOCH ? WIRE_FRAME_QUIET : 0;
+
+	if (header->flags & ~permitted || header->status ||
+	    header->body_len > wire_frame_limit(header->opcode))
 		return false;
 	return connection->application || dispatch_needs_no_hello(header->opcode);
 }
@@ -370,6 +385,7 @@ static bool run_frame(struct connection *connection, const struct wire_frame_hea
 	connection->bulk_calls += is_bulk(header);
 	call->connection = connection;
 	call->by_ring = by_ring;
+	call->quiet = header->flags & WIRE_FRAME_QUIET;
 	call->application = connection->application;
 	call->header = *header;
 	call->body = (struct wire_bytes){body, header->body_len};

@@ -350,7 +350,8 @@ static struct call *take_linkable(struct loop *loop)
 	while (*link) {
 		struct call *call = *link;
 
-		if (!call->delay_ms && !call->by_ring && connection_can_link(call->connection)) {
+		if (!call->delay_ms && !call->by_ring && !call->quiet &&
+		    connection_can_link(call->connection)) {
 			*link = call->next;
 			if (!*link)
 				loop->held_last = link;

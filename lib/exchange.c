@@ -403,10 +403,10 @@ static enum exchange_result ring_take(struct connection *connection, uint16_t op
 	return EXCHANGE_OK;
 }
 
-static enum exchange_result ring_receive(struct connection *connection, uint16_t opcode,
-                                         int64_t deadline, CK_RV *status)
+static enum exchange_result ring_arrived(struct connection *connection, enum arrival arrival,
+                                         uint16_t opcode, int64_t deadline, CK_RV *status)
 {
-	switch (ring_wait(connection, deadline)) {
+	switch (arrival) {
 	case ARRIVED_RING:
 		return ring_take(connection, opcode, status);
 	case ARRIVED_SOCKET: /* too large for the ring */
@@ -415,6 +415,27 @@ static enum exchange_result ring_receive(struct connection *connection, uint16_t
 		break;
 	}
 	return EXCHANGE_LOST;
+}
+
+static enum exchange_result ring_receive(struct connection *connection, uint16_t opcode,
+                                         int64_t deadline, CK_RV *status)
+{
+	return ring_arrived(connection, ring_wait(connection, deadline), opcode, deadline, status);
+}
+
+/* Is the frame at the front of the ring the answer to the request before the last? */
+static bool answers_the_one_before(const struct connection *connection)
+{
+	const struct wire_ring *replies = &connection->ring.replies;
+	uint8_t octets[WIRE_FRAME_HEADER_LEN];
+	struct wire_frame_header header;
+	size_t ready = wire_ring_ready(replies);
+
+	if (ready == WIRE_RING_CORRUPT || ready < sizeof(octets))
+		return false;
+	wire_ring_peek(replies, octets, sizeof(octets));
+	wire_frame_parse(&header, octets);
+	return header.request_id == connection->request_id - 1;
 }
 
 static bool ring_the_bell(struct connection *connection, int64_t deadline)
@@ -453,19 +474,21 @@ static void announce_direct(struct wire_buffer *frames, size_t offset, size_t le
 	store_u32(frames->data + frames->len - sizeof(uint32_t), len);
 }
 
-static size_t begin_frame(struct connection *connection, uint16_t opcode)
+static size_t begin_frame(struct connection *connection, uint16_t opcode, uint16_t flags)
 {
 	struct wire_frame_header header = {
 		.request_id = ++connection->request_id,
 		.opcode = opcode,
+		.flags = flags,
 	};
 
 	return wire_frame_begin(&connection->request, &header);
 }
 
-static void put_body(struct connection *connection, uint16_t opcode, struct wire_bytes body)
+static void put_body(struct connection *connection, uint16_t opcode, uint16_t flags,
+                     struct wire_bytes body)
 {
-	size_t offset = begin_frame(connection, opcode);
+	size_t offset = begin_frame(connection, opcode, flags);
 
 	wire_put_raw(&connection->request, body.data, body.len);
 	wire_frame_finish(&connection->request, offset);
@@ -477,7 +500,7 @@ static enum exchange_result encode(struct connection *connection,
                                    size_t direct_len)
 {
 	struct wire_buffer *frames = &connection->request;
-	size_t offset = begin_frame(connection, message->opcode);
+	size_t offset = begin_frame(connection, message->opcode, 0);
 
 	message->encode(frames, request);
 	if (frames->failed)
@@ -544,7 +567,7 @@ enum exchange_result exchange_run_body(struct connection *connection, uint16_t o
                                        struct wire_bytes body, int64_t deadline, CK_RV *status)
 {
 	wire_buffer_reset(&connection->request, KEEP_LEN);
-	put_body(connection, opcode, body);
+	put_body(connection, opcode, 0, body);
 	if (connection->request.failed || !expect_reply(connection))
 		return EXCHANGE_NO_MEMORY;
 	return pass(connection,
@@ -573,25 +596,41 @@ static enum exchange_result run_ahead(struct connection *connection, int64_t dea
 	                         deadline, status);
 }
 
-/* Both replies of two frames that went into the ring together. The second is read even if the first
- * is a failure, which then stands for both. */
-static enum exchange_result receive_both(struct connection *connection, uint16_t first,
-                                         uint16_t second, int64_t deadline, CK_RV *status)
+/* Takes the failure of the request that went ahead. */
+static enum exchange_result take_failure(struct connection *connection, uint16_t opcode,
+                                         CK_RV *status)
 {
 	enum exchange_result result;
-	CK_RV first_status;
 
 	connection->request_id--;
-	result = ring_receive(connection, first, deadline, &first_status);
+	result = ring_take(connection, opcode, status);
 	connection->request_id++;
-	if (!result && !expect_reply(connection))
-		result = EXCHANGE_LOST;
+	if (result)
+		return result;
+	return *status && expect_reply(connection) ? EXCHANGE_OK : EXCHANGE_LOST;
+}
+
+/* The reply to the second of two frames that went into the ring together. Of the first only a
+ * failure is answered, which then stands for both. */
+static enum exchange_result receive_second(struct connection *connection, uint16_t first,
+                                           uint16_t second, int64_t deadline, CK_RV *status)
+{
+	enum arrival arrival = ring_wait(connection, deadline);
+	bool failed = arrival == ARRIVED_RING && answers_the_one_before(connection);
+	enum exchange_result result = EXCHANGE_OK;
+	CK_RV failure = CKR_OK;
+
+	if (failed) {
+		result = take_failure(connection, first, &failure);
+		if (!result)
+			arrival = ring_wait(connection, deadline);
+	}
 	if (!result)
-		result = ring_receive(connection, second, deadline, status);
+		result = ring_arrived(connection, arrival, second, deadline, status);
 	wire_ring_clean(&connection->ring.requests);
-	if (!result && first_status) {
+	if (!result && failed) {
 		wire_buffer_truncate(&connection->reply, WIRE_FRAME_HEADER_LEN);
-		*status = first_status;
+		*status = failure;
 	}
 	return result;
 }
@@ -608,13 +647,14 @@ static bool run_both(struct connection *connection, const struct exchange_messag
 	bool lost;
 
 	wire_buffer_reset(&connection->request, KEEP_LEN);
-	put_body(connection, ahead->opcode, (struct wire_bytes){ahead->body, ahead->len});
+	put_body(connection, ahead->opcode, WIRE_FRAME_QUIET,
+	         (struct wire_bytes){ahead->body, ahead->len});
 	if (!encode(connection, message, request, direct.len) && expect_reply(connection)) {
 		frames = (struct wire_bytes){connection->request.data, connection->request.len};
 		if (ring_send(connection, frames, direct, deadline, &lost)) {
 			*result = lost ? EXCHANGE_LOST
-			               : receive_both(connection, ahead->opcode, message->opcode,
-			                              deadline, status);
+			               : receive_second(connection, ahead->opcode, message->opcode,
+			                                deadline, status);
 			ahead->opcode = 0;
 			return true;
 		}

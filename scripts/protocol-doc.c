@@ -43,9 +43,11 @@ static void print_frame(void)
 	       "| 0 | 4 | `body_len` | octets after the header |\n"
 	       "| 4 | 4 | `request_id` | chosen by the client, repeated in the reply |\n"
 	       "| 8 | 2 | `opcode` | which message |\n"
-	       "| 10 | 2 | `flags` | 0x%04x in a reply, 0 in a request; every other bit is 0 |\n"
+	       "| 10 | 2 | `flags` | 0x%04x in a reply; 0x%04x in a request of which only a "
+	       "failure is "
+	       "to be answered, with feature bit %llu; every other bit is 0 |\n"
 	       "| 12 | 4 | `status` | a `CKR_*` in a reply, 0 in a request |\n\n",
-	       WIRE_FRAME_HEADER_LEN, WIRE_FRAME_REPLY);
+	       WIRE_FRAME_HEADER_LEN, WIRE_FRAME_REPLY, WIRE_FRAME_QUIET, WIRE_FEATURE_EPOCH);
 	puts("The body is the fields of the message in the order of the tables below, without "
 	     "padding. A decoder\n"
 	     "reads the whole body and refuses one that is shorter or longer than its fields. The "
@@ -53,8 +55,8 @@ static void print_frame(void)
 	     "canonical: a body that is accepted has only that form. A request whose body is not "
 	     "of "
 	     "its form is\n"
-	     "answered by `CKR_ARGUMENTS_BAD`. A header that breaks a rule ends the connection: a "
-	     "flag or status\n"
+	     "answered by `CKR_ARGUMENTS_BAD`. A header that breaks a rule ends the connection: "
+	     "another flag, a status\n"
 	     "in a request, a body above the limit, an opcode that does not exist or that needs a "
 	     "hello first.\n");
 }

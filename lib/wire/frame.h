@@ -5,8 +5,8 @@
  *   u32 body_len   octets after the header
  *   u32 request_id chosen by the client, repeated in the reply; replies may come out of order
  *   u16 opcode     of message.def
- *   u16 flags      WIRE_FRAME_REPLY in replies; every other bit is zero
- *   u32 status     CKR_* in replies, zero in requests
+ *   u16 flags      WIRE_FRAME_REPLY in replies; WIRE_FRAME_QUIET in requests of which only a
+ * failure is answered; every other bit is zero u32 status     CKR_* in replies, zero in requests
  */
 #ifndef WIRE_FRAME_H
 #define WIRE_FRAME_H
@@ -23,10 +23,11 @@
 #define WIRE_ATTRIBUTE_MAX    128u  /* attributes in one template */
 #define WIRE_CLIENT_MAX       320u  /* octets of a remote client's identity */
 #define WIRE_FRAME_REPLY      0x0001u
+#define WIRE_FRAME_QUIET      0x0002u
 
 /* Feature bits of the hello. */
 #define WIRE_FEATURE_RING  1ull /* wire/ring.h */
-#define WIRE_FEATURE_EPOCH 2ull /* wire/epoch.h, with the ring */
+#define WIRE_FEATURE_EPOCH 2ull /* wire/epoch.h, with the ring; and WIRE_FRAME_QUIET */
 #define WIRE_FEATURES      (WIRE_FEATURE_RING | WIRE_FEATURE_EPOCH)
 
 struct wire_frame_header {

@@ -81,13 +81,18 @@ size_t wire_ring_ready(const struct wire_ring *ring)
 	return ready > WIRE_RING_SIZE ? WIRE_RING_CORRUPT : ready;
 }
 
-void wire_ring_take(struct wire_ring *ring, uint8_t *into, size_t len)
+void wire_ring_peek(const struct wire_ring *ring, uint8_t *into, size_t len)
 {
 	const uint8_t *from = ring->octets + ring->position % WIRE_RING_SIZE;
 	size_t first = before_end(ring->position, len);
 
 	memcpy(into, from, first);
 	memcpy(into + first, ring->octets, len - first);
+}
+
+void wire_ring_take(struct wire_ring *ring, uint8_t *into, size_t len)
+{
+	wire_ring_peek(ring, into, len);
 	ring->position += (uint32_t)len;
 	atomic_store_explicit(&ring->line->consumed, ring->position, memory_order_release);
 }

@@ -63,6 +63,8 @@ bool wire_ring_must_wake(struct wire_ring *ring);
 size_t wire_ring_ready(const struct wire_ring *ring);
 /* The consumer's: copies octets that are ready and frees their place. */
 void wire_ring_take(struct wire_ring *ring, uint8_t *into, size_t len);
+/* The consumer's: copies octets that are ready and leaves them there. */
+void wire_ring_peek(const struct wire_ring *ring, uint8_t *into, size_t len);
 /* The consumer's: asks for the bell. False when octets have come meanwhile; then it is not asked
  * for. */
 bool wire_ring_sleep(struct wire_ring *ring);

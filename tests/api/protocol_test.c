@@ -5,6 +5,8 @@
  */
 #include "protocol.h"
 
+#define FLAGS_AT 10 /* in a header; its low octet */
+
 /* ---- hello ---- */
 
 TEST(first_frame_must_be_hello)
@@ -200,6 +202,19 @@ TEST(unknown_opcodes)
 	expect_agent_alive();
 }
 
+/* After a hello that asks for no features. */
+static int plain_hello(void)
+{
+	struct wire_buffer frames = frames_new();
+	int fd = raw_connect();
+
+	PUT_FRAME(&frames, 1, hello, .version = WIRE_VERSION);
+	send_octets(fd, frames.data, frames.len);
+	wire_buffer_free(&frames);
+	expect_reply(fd, 1, CKR_OK);
+	return fd;
+}
+
 TEST(header_bits_that_must_be_zero)
 {
 	int fd;
@@ -212,11 +227,39 @@ TEST(header_bits_that_must_be_zero)
 			header.flags = (uint16_t)(1u << bit);
 		else
 			header.status = 1u << (bit - 16);
-		fd = raw_hello(NULL);
+		fd = header.flags == WIRE_FRAME_QUIET ? plain_hello() : raw_hello(NULL);
 		send_header(fd, header);
 		expect_closed(fd);
 	}
 	expect_agent_alive();
+}
+
+/* Of a quiet request only a failure is answered. */
+TEST(quiet_requests)
+{
+	struct wire_buffer frames = frames_new();
+	size_t second;
+	int fd;
+
+	start_agent();
+	fd = raw_hello(NULL);
+	PUT_FRAME(&frames, 7, get_slot_list, .token_present = 0);
+	frames.data[FLAGS_AT] = WIRE_FRAME_QUIET;
+	second = frames.len;
+	PUT_FRAME(&frames, 8, digest_final, .session = 12345);
+	frames.data[second + FLAGS_AT] = WIRE_FRAME_QUIET;
+	PUT_FRAME(&frames, 9, get_slot_list, .token_present = 0);
+	send_octets(fd, frames.data, frames.len);
+	expect_reply(fd, 8, CKR_SESSION_HANDLE_INVALID);
+	expect_reply(fd, 9, CKR_OK);
+	/* As many as a client may have unanswered, again and again. */
+	for (int i = 0; i < 200; i++)
+		send_octets(fd, frames.data, second);
+	send_octets(fd, frames.data + second, frames.len - second);
+	expect_reply(fd, 8, CKR_SESSION_HANDLE_INVALID);
+	expect_reply(fd, 9, CKR_OK);
+	wire_buffer_free(&frames);
+	close(fd);
 }
 
 /* A header that announces too much ends the connection before anything is kept for it. */

@@ -20,7 +20,18 @@
 
 #define PEER_GROUPS_MAX 256
 
-static void connection_free(struct connection *connection)
+static void link_to_loop(struct loop *loop, struct connection *connection)
+{
+	connection->loop = loop;
+	connection->previous = NULL;
+	connection->next = loop->connections;
+	if (loop->connections)
+		loop->connections->previous = connection;
+	loop->connections = connection;
+	loop->connection_count++;
+}
+
+static void unlink_from_loop(struct connection *connection)
 {
 	struct loop *loop = connection->loop;
 
@@ -31,6 +42,11 @@ static void connection_free(struct connection *connection)
 	if (connection->next)
 		connection->next->previous = connection->previous;
 	loop->connection_count--;
+}
+
+static void connection_free(struct connection *connection)
+{
+	unlink_from_loop(connection);
 	if (connection->application)
 		application_put(connection->application);
 	wire_buffer_free(&connection->partial);
@@ -40,13 +56,19 @@ static void connection_free(struct connection *connection)
 
 /* The ring keeps a reference to a registered file, so it has to forget it before close means
  * anything to the peer. */
-static void release_descriptor(struct connection *connection)
+static void unregister_file(struct connection *connection)
 {
 	int none = -1;
 
 	io_uring_register_files_update(&connection->loop->ring, connection->file, &none, 1);
 	connection->loop->file_used[connection->file] = 0;
+}
+
+/* One that no ring knows. */
+static void free_unregistered(struct connection *connection)
+{
 	close(connection->fd);
+	connection_free(connection);
 }
 
 static void free_if_done(struct connection *connection)
@@ -54,8 +76,8 @@ static void free_if_done(struct connection *connection)
 	if (!connection->closing || connection->receiving || connection->sending ||
 	    connection->calls)
 		return;
-	release_descriptor(connection);
-	connection_free(connection);
+	unregister_file(connection);
+	free_unregistered(connection);
 }
 
 struct close_job {
@@ -216,6 +238,8 @@ void connection_reply(struct connection *connection, struct call *call)
 		connection_ring_resume(connection);
 	if (reply_at_once(connection, call))
 		return;
+	if (call->by_ring)
+		connection_ring_rouse(connection);
 	call->next = NULL;
 	*connection->replies_last = call;
 	connection->replies_last = &call->next;
@@ -520,6 +544,47 @@ static void arm_receive(struct connection *connection)
 	connection->receiving = true;
 }
 
+/* ---- from loop to loop ---- */
+
+static bool is_at_rest(const struct connection *connection)
+{
+	return !connection->closing && !connection->calls && !connection->sending &&
+	       !connection->replies && !connection->partial.len && !connection->loop->stopping;
+}
+
+bool connection_move(struct connection *connection, struct loop *target)
+{
+	struct loop *loop = connection->loop;
+
+	if (connection->target || !connection->receiving || !is_at_rest(connection))
+		return false;
+	connection->target = target;
+	connection_ring_stop(connection);
+	io_uring_prep_cancel(loop_sqe(loop, &loop->ignored), &connection->receive, 0);
+	return true;
+}
+
+/* The receive has ended, so nothing of it is left in this ring. False when something came. */
+static bool leave(struct connection *connection)
+{
+	struct loop *target = connection->target;
+
+	if (!is_at_rest(connection))
+		return false;
+	connection_ring_stop(connection); /* a bell may have come */
+	unregister_file(connection);
+	unlink_from_loop(connection);
+	loop_post_connection(target, connection);
+	return true;
+}
+
+static void stay(struct connection *connection)
+{
+	connection->target = NULL;
+	if (!connection->closing)
+		connection_ring_wake(connection);
+}
+
 static void on_received(struct loop *loop, struct completion *completion, int32_t result,
                         uint32_t flags)
 {
@@ -538,9 +603,13 @@ static void on_received(struct loop *loop, struct completion *completion, int32_
 		}
 		loop_recycle_buffer(loop, id, result > 0 ? (size_t)result : 0);
 	}
+	if (!connection->receiving && connection->target && leave(connection))
+		return;
 	/* No buffer was free: there is one again by now, since calls give them back at once. */
-	if (result <= 0 && result != -ENOBUFS)
+	if (result <= 0 && result != -ENOBUFS && !(result == -ECANCELED && connection->target))
 		connection_close(connection);
+	if (!connection->receiving && connection->target)
+		stay(connection);
 	if (!connection->receiving && !connection->closing)
 		arm_receive(connection);
 	free_if_done(connection);
@@ -633,10 +702,24 @@ void connection_open(struct loop *loop, int fd)
 	connection->receive.handler = on_received;
 	connection->send.handler = on_sent;
 	connection->replies_last = &connection->replies;
-	connection->next = loop->connections;
-	if (loop->connections)
-		loop->connections->previous = connection;
-	loop->connections = connection;
-	loop->connection_count++;
+	link_to_loop(loop, connection);
 	arm_receive(connection);
+}
+
+void connection_adopt(struct loop *loop, struct connection *connection)
+{
+	bool registered;
+
+	link_to_loop(loop, connection);
+	connection->target = NULL;
+	registered = register_file(connection);
+	if (registered)
+		arm_receive(connection);
+	if (!registered || loop->stopping) {
+		connection_close(connection);
+		if (!registered)
+			free_unregistered(connection);
+		return;
+	}
+	connection_ring_wake(connection);
 }

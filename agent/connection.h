@@ -46,6 +46,7 @@ struct connection {
 	struct msghdr message;
 	struct call *replies, **replies_last;
 	struct connection_ring *ring; /* NULL: socket only */
+	struct loop *target;          /* where it goes as soon as nothing is on its way; or NULL */
 	struct connection *next, *previous;
 };
 
@@ -62,6 +63,11 @@ void connection_reply(struct connection *connection, struct call *call);
 bool connection_can_link(const struct connection *connection);
 /* Queues the reply as the very next SQE, linked to the one before. connection_can_link was true. */
 void connection_reply_linked(struct connection *connection, struct call *call);
+/* Goes to another loop, if nothing is on its way here that must stay. What the client puts into the
+ * ring meanwhile is found there. */
+bool connection_move(struct connection *connection, struct loop *target);
+/* The other loop: takes it over. */
+void connection_adopt(struct loop *loop, struct connection *connection);
 /* Ends it: no more receiving; it is freed when its last call is done. */
 void connection_close(struct connection *connection);
 /* Closes it if no call is in flight, else after the last reply: for the drain. */

@@ -17,7 +17,9 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 
-#define DESCRIPTORS_MAX 2u /* the area, and the epoch */
+#define DESCRIPTORS_MAX 2u  /* the area, and the epoch */
+#define STRAYS_MAX      32u /* calls in a row */
+#define STAY_NS         20000000u
 
 /* ---- the memory ---- */
 
@@ -228,6 +230,41 @@ static bool run_one(struct connection *connection, size_t ready)
 	return good;
 }
 
+/* The loop on whose processor the client runs, when that is another one; else NULL. */
+static struct loop *loop_of_client(const struct connection *connection)
+{
+	struct loop *loop = connection->loop;
+	uint32_t processor =
+		atomic_load_explicit(&connection->ring->area->processor, memory_order_relaxed);
+
+	for (unsigned int i = 0; i < loop->agent->loop_count; i++) {
+		struct loop *each = loop->agent->loops[i];
+
+		if (each->cpu >= 0 && (uint32_t)each->cpu == processor)
+			return each == loop ? NULL : each;
+	}
+	return NULL;
+}
+
+/* A client that shares no processor with its loop waits for two turns instead of one, and each
+ * wake-up has to interrupt the other processor. So, where there are more clients than processors, a
+ * connection goes after its client; not for a single stray call, and not back and forth. */
+static void follow_client(struct connection *connection)
+{
+	struct connection_ring *ring = connection->ring;
+	struct loop *loop = connection->loop, *target;
+
+	if (epoch_crowd(&loop->agent->epoch) == WIRE_CROWD_NONE)
+		return;
+	target = loop_of_client(connection);
+	ring->strays = target ? ring->strays + 1 : 0;
+	if (ring->strays < STRAYS_MAX || loop->last_reply_ns < ring->moved_ns + STAY_NS)
+		return;
+	ring->strays = 0;
+	if (connection_move(connection, target))
+		ring->moved_ns = loop->last_reply_ns;
+}
+
 /* One frame each, in turn, so that no client keeps the others waiting. */
 void connection_rings_run(struct loop *loop)
 {
@@ -237,8 +274,12 @@ void connection_rings_run(struct loop *loop)
 		size_t ready = wire_ring_ready(&each->ring->requests);
 
 		next = each->ring->next_awake;
-		if (ready && !run_one(each, ready))
+		if (!ready)
+			continue;
+		if (!run_one(each, ready))
 			connection_close(each);
+		else if (!each->closing)
+			follow_client(each);
 	}
 }
 
@@ -261,16 +302,28 @@ static void ring_the_bell(struct connection *connection)
 bool connection_ring_reply(struct connection *connection, struct wire_bytes frame)
 {
 	struct connection_ring *ring = connection->ring;
+	enum wire_ring_rest rest;
 
 	if (!ring || !wire_ring_put(&ring->replies, frame, (struct wire_bytes){NULL, 0}))
 		return false;
-	if (!wire_ring_must_wake(&ring->replies))
+	rest = wire_ring_must_wake(&ring->replies);
+	if (rest == WIRE_RING_AWAKE)
 		return true;
-	if (connection->sending)
+	if (rest == WIRE_RING_NAPS)
+		wire_ring_rouse(&ring->replies);
+	else if (connection->sending)
 		ring->bell_owed = true;
 	else
 		ring_the_bell(connection);
 	return true;
+}
+
+void connection_ring_rouse(struct connection *connection)
+{
+	struct connection_ring *ring = connection->ring;
+
+	if (ring && wire_ring_must_wake(&ring->replies) == WIRE_RING_NAPS)
+		wire_ring_rouse(&ring->replies);
 }
 
 void connection_ring_pay_bell(struct connection *connection)

@@ -18,8 +18,10 @@ struct connection_ring {
 	struct wire_ring requests, replies;
 	bool awake;
 	unsigned int
-		slow_calls; /* with workers: what came after them waits, so that order is kept */
-	bool bell_owed;     /* a reply is half way through the socket */
+		slow_calls;  /* with workers: what came after them waits, so that order is kept */
+	unsigned int strays; /* calls in a row from another processor than the loop's */
+	uint64_t moved_ns;   /* when it last came to another loop */
+	bool bell_owed;      /* a reply is half way through the socket */
 	struct connection *next_awake, **link_awake;
 };
 
@@ -39,6 +41,8 @@ void connection_ring_resume(struct connection *connection);
 void connection_ring_stop(struct connection *connection);
 /* Sends the reply through the ring if it fits. The call is still the caller's. */
 bool connection_ring_reply(struct connection *connection, struct wire_bytes frame);
+/* A reply goes by the socket: a client that naps would not look there. */
+void connection_ring_rouse(struct connection *connection);
 /* The socket is free again for a bell that had to wait. */
 void connection_ring_pay_bell(struct connection *connection);
 

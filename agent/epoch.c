@@ -16,7 +16,7 @@
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
 
-#define CLIENTS_YIELDING 2u /* for each processor; more had better sleep */
+#define SETTLE_NS 10000000u
 
 void epoch_open(struct epoch *epoch)
 {
@@ -69,22 +69,41 @@ static enum wire_crowd crowd_of(const struct epoch *epoch, unsigned int clients)
 {
 	unsigned int loops = clients < epoch->loops ? clients : epoch->loops;
 
-	if (clients + loops <= epoch->processors)
-		return WIRE_CROWD_NONE;
-	return clients <= CLIENTS_YIELDING * epoch->processors ? WIRE_CROWD_SOME : WIRE_CROWD_LARGE;
+	return clients + loops <= epoch->processors ? WIRE_CROWD_NONE : WIRE_CROWD_SOME;
+}
+
+static void tell(struct epoch *epoch, enum wire_crowd crowd)
+{
+	atomic_store_explicit(&epoch->crowd, crowd, memory_order_relaxed);
+	if (epoch->page)
+		atomic_store_explicit(&epoch->page->crowd, crowd, memory_order_relaxed);
 }
 
 void epoch_count(struct epoch *epoch, int change)
 {
 	unsigned int clients =
 		atomic_fetch_add(&epoch->awake, (unsigned int)change) + (unsigned int)change;
-	unsigned int crowd = crowd_of(epoch, clients);
+	enum wire_crowd crowd = crowd_of(epoch, clients);
 
-	if (atomic_load_explicit(&epoch->crowd, memory_order_relaxed) == crowd)
+	if (crowd > epoch_crowd(epoch))
+		tell(epoch, crowd);
+}
+
+void epoch_settle(struct epoch *epoch, uint64_t now_ns)
+{
+	enum wire_crowd told = epoch_crowd(epoch), crowd;
+	uint64_t crowded_ns;
+
+	if (told == WIRE_CROWD_NONE)
 		return;
-	atomic_store_explicit(&epoch->crowd, crowd, memory_order_relaxed);
-	if (epoch->page)
-		atomic_store_explicit(&epoch->page->crowd, crowd, memory_order_relaxed);
+	crowd = crowd_of(epoch, atomic_load_explicit(&epoch->awake, memory_order_relaxed));
+	crowded_ns = atomic_load_explicit(&epoch->crowded_ns, memory_order_relaxed);
+	if (crowd != WIRE_CROWD_NONE) {
+		if (now_ns > crowded_ns + SETTLE_NS / 8)
+			atomic_store_explicit(&epoch->crowded_ns, now_ns, memory_order_relaxed);
+	} else if (now_ns > crowded_ns + SETTLE_NS) {
+		tell(epoch, crowd);
+	}
 }
 
 enum wire_crowd epoch_crowd(const struct epoch *epoch)

@@ -101,6 +101,19 @@ void loop_post_call(struct loop *loop, struct call *call)
 		write_wake(loop);
 }
 
+void loop_post_connection(struct loop *loop, struct connection *connection)
+{
+	bool first;
+
+	pthread_mutex_lock(&loop->mail_lock);
+	connection->next = loop->mail_connections;
+	loop->mail_connections = connection;
+	first = first_letter(loop);
+	pthread_mutex_unlock(&loop->mail_lock);
+	if (first)
+		write_wake(loop);
+}
+
 /* Under the mail lock. */
 static bool reserve_descriptor(struct loop *loop)
 {
@@ -163,11 +176,22 @@ static void open_descriptors(struct loop *loop, const int *fds, unsigned int cou
 	}
 }
 
+static void adopt_connections(struct loop *loop, struct connection *connections)
+{
+	while (connections) {
+		struct connection *connection = connections;
+
+		connections = connection->next;
+		connection_adopt(loop, connection);
+	}
+}
+
 static void begin_drain(struct loop *loop);
 
 static void on_wake(struct loop *loop, struct completion *completion, int32_t result,
                     uint32_t flags)
 {
+	struct connection *connections;
 	unsigned int fd_count;
 	struct call *calls;
 	int *fds;
@@ -177,15 +201,18 @@ static void on_wake(struct loop *loop, struct completion *completion, int32_t re
 	(void)flags;
 	pthread_mutex_lock(&loop->mail_lock);
 	calls = loop->mail_calls;
+	connections = loop->mail_connections;
 	fds = loop->mail_fds;
 	fd_count = loop->mail_fd_count;
 	loop->mail_calls = NULL;
+	loop->mail_connections = NULL;
 	loop->mail_fds = NULL;
 	loop->mail_fd_count = loop->mail_fd_capacity = 0;
 	loop->mail_pending = false;
 	pthread_mutex_unlock(&loop->mail_lock);
 	open_descriptors(loop, fds, fd_count);
 	free(fds);
+	adopt_connections(loop, connections);
 	loop_finish_calls(loop, calls);
 	loop_release_held(loop);
 	if (atomic_load(&loop->agent->stopping) && !loop->stopping)
@@ -480,6 +507,7 @@ static void *run(void *argument)
 		uring_run(&loop->ring, loop);
 		connection_rings_run(loop);
 		audit_catch_up(loop->agent->audit);
+		epoch_settle(&loop->agent->epoch, loop->last_reply_ns);
 		if (owes_audit(loop) || audit_is_due(loop->agent->audit, loop->last_reply_ns))
 			loop_write_audit(loop);
 	}

@@ -56,6 +56,7 @@ struct loop {
 	/* Mail from other threads: finished calls, new descriptors, audit progress. */
 	pthread_mutex_t mail_lock;
 	struct call *mail_calls;
+	struct connection *mail_connections;
 	int *mail_fds;
 	unsigned int mail_fd_count, mail_fd_capacity;
 	bool mail_pending; /* the eventfd has been written */
@@ -132,6 +133,8 @@ void loop_call_free(struct loop *loop, struct call *call);
 void loop_run_call(struct loop *loop, struct call *call);
 /* Any thread: a worker has run this call. */
 void loop_post_call(struct loop *loop, struct call *call);
+/* Another loop: this connection is yours now. */
+void loop_post_connection(struct loop *loop, struct connection *connection);
 /* A call has run: its reply goes out now, or waits for its record. */
 void loop_call_done(struct loop *loop, struct call *call);
 /* Takes a list of calls that workers have run. */

@@ -22,10 +22,11 @@
 #define FIRST_READ_LEN   512u          /* holds most replies whole */
 #define DIRECT_LEN       512u          /* data from this length on is not copied into the frame */
 #define DRAIN_LEN        4096u
-#define RING_REPLY_LEN   4u  /* its body */
-#define SPIN_MISSES_MAX  3u  /* in a row, before spinning pauses */
-#define SPIN_PAUSE_CALLS 64u /* calls without spinning after that */
-#define LOOKS_PER_CLOCK  16u /* at shared memory, for one at the clock */
+#define RING_REPLY_LEN   4u       /* its body */
+#define SPIN_MISSES_MAX  3u       /* in a row, before spinning pauses */
+#define SPIN_PAUSE_CALLS 64u      /* calls without spinning after that */
+#define LOOKS_PER_CLOCK  16u      /* at shared memory, for one at the clock */
+#define NAP_NS           50000000 /* then the socket, which also tells when the agent is gone */
 #define CONNECT_RETRY_NS 2000000
 #define NS_PER_US        1000
 #define NS_PER_MS        1000000
@@ -205,7 +206,7 @@ static enum wire_crowd crowd(const struct connection *connection)
  * failing (slow calls, a busy machine) it only burns the processor that the agent needs. */
 static bool may_spin(struct connection *connection)
 {
-	if (!connection->spin_us || crowd(connection) == WIRE_CROWD_LARGE)
+	if (!connection->spin_us || crowd(connection) != WIRE_CROWD_NONE)
 		return false;
 	if (!connection->spin_pause)
 		return true;
@@ -351,11 +352,18 @@ static bool ring_spin(struct connection *connection)
 			relax();
 		}
 		wire_ring_clean(&connection->ring.requests); /* there is time now */
-		if (crowd(connection))
-			sched_yield(); /* to the agent, which may want this processor */
 	} while (exchange_clock() < until);
 	note_miss(connection);
 	return false;
+}
+
+/* Where every processor has work, the agent had better serve a client where it runs: otherwise each
+ * waits for another's turn. */
+static void say_where(struct connection *connection)
+{
+	if (crowd(connection) != WIRE_CROWD_NONE)
+		atomic_store_explicit(&connection->ring.area->processor, (uint32_t)sched_getcpu(),
+		                      memory_order_relaxed);
 }
 
 enum arrival { ARRIVED_RING, ARRIVED_SOCKET, ARRIVED_NEVER };
@@ -367,6 +375,9 @@ static enum arrival ring_wait(struct connection *connection, int64_t deadline)
 	uint8_t *into = connection->reply.data;
 
 	if (may_spin(connection) && ring_spin(connection))
+		return ARRIVED_RING;
+	say_where(connection);
+	if (wire_ring_nap(&connection->ring.replies, NAP_NS))
 		return ARRIVED_RING;
 	while (wire_ring_sleep(&connection->ring.replies)) {
 		bool got = receive_all(connection->fd, into, WIRE_FRAME_HEADER_LEN, deadline);

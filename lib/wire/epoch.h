@@ -15,9 +15,8 @@
 
 /* How a client had better wait for a reply. */
 enum wire_crowd {
-	WIRE_CROWD_NONE,  /* a processor for everybody: spin */
-	WIRE_CROWD_SOME,  /* spin, but let the agent have the processor */
-	WIRE_CROWD_LARGE, /* sleep */
+	WIRE_CROWD_NONE, /* a processor for everybody: spin */
+	WIRE_CROWD_SOME, /* let others have the processor */
 };
 
 struct wire_epoch {

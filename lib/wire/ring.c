@@ -5,7 +5,13 @@
  */
 #include "wire/ring.h"
 
+#include <linux/futex.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000
 
 _Static_assert((WIRE_RING_SIZE & (WIRE_RING_SIZE - 1)) == 0, "positions wrap");
 
@@ -69,9 +75,16 @@ void wire_ring_clean(struct wire_ring *ring)
 	ring->clean = consumed;
 }
 
-bool wire_ring_must_wake(struct wire_ring *ring)
+enum wire_ring_rest wire_ring_must_wake(struct wire_ring *ring)
 {
-	return atomic_load(&ring->line->sleeping) && atomic_exchange(&ring->line->sleeping, 0);
+	if (!atomic_load(&ring->line->rest))
+		return WIRE_RING_AWAKE;
+	return (enum wire_ring_rest)atomic_exchange(&ring->line->rest, WIRE_RING_AWAKE);
+}
+
+void wire_ring_rouse(struct wire_ring *ring)
+{
+	syscall(SYS_futex, &ring->line->rest, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 size_t wire_ring_ready(const struct wire_ring *ring)
@@ -97,16 +110,35 @@ void wire_ring_take(struct wire_ring *ring, uint8_t *into, size_t len)
 	atomic_store_explicit(&ring->line->consumed, ring->position, memory_order_release);
 }
 
-bool wire_ring_sleep(struct wire_ring *ring)
+/* Says how it will wait; false when octets have come meanwhile, and then it is awake. */
+static bool begin_rest(struct wire_ring *ring, enum wire_ring_rest rest)
 {
-	atomic_store(&ring->line->sleeping, 1);
+	atomic_store(&ring->line->rest, rest);
 	if (!wire_ring_ready(ring))
 		return true;
 	wire_ring_wake(ring);
 	return false;
 }
 
+bool wire_ring_nap(struct wire_ring *ring, int64_t nap_ns)
+{
+	const struct timespec timeout = {nap_ns / NS_PER_S, nap_ns % NS_PER_S};
+
+	if (begin_rest(ring, WIRE_RING_NAPS)) {
+		/* Whatever ends it: a look at the ring tells. */
+		syscall(SYS_futex, &ring->line->rest, FUTEX_WAIT, WIRE_RING_NAPS, &timeout, NULL,
+		        0);
+		wire_ring_wake(ring);
+	}
+	return wire_ring_ready(ring);
+}
+
+bool wire_ring_sleep(struct wire_ring *ring)
+{
+	return begin_rest(ring, WIRE_RING_SLEEPS);
+}
+
 void wire_ring_wake(struct wire_ring *ring)
 {
-	atomic_store(&ring->line->sleeping, 0);
+	atomic_store(&ring->line->rest, WIRE_RING_AWAKE);
 }

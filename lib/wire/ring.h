@@ -25,15 +25,23 @@
 #define WIRE_RING_SIZE    8192u /* octets of each ring, a power of 2 */
 #define WIRE_RING_CORRUPT SIZE_MAX
 
+/* How the consumer waits, and how it is to be woken. */
+enum wire_ring_rest {
+	WIRE_RING_AWAKE,  /* not at all */
+	WIRE_RING_NAPS,   /* in a futex, which is `rest` itself */
+	WIRE_RING_SLEEPS, /* by the bell: a doorbell frame on the socket */
+};
+
 /* One direction. Positions count octets and wrap. */
 struct wire_ring_line {
 	_Alignas(64) _Atomic uint32_t published; /* the producer's position */
 	_Alignas(64) _Atomic uint32_t consumed;  /* the consumer's position */
-	_Atomic uint32_t sleeping;               /* the consumer wants the bell */
+	_Atomic uint32_t rest;                   /* the consumer's: enum wire_ring_rest */
 };
 
 struct wire_ring_area {
 	struct wire_ring_line requests, replies;
+	_Atomic uint32_t processor; /* the client's: where its caller ran before its last rest */
 	_Alignas(4096) uint8_t request_octets[WIRE_RING_SIZE];
 	uint8_t reply_octets[WIRE_RING_SIZE];
 };
@@ -56,8 +64,11 @@ bool wire_ring_put(struct wire_ring *ring, struct wire_bytes octets, struct wire
 /* The producer's: wipes what it put and the other side has taken. It is the producer who does so,
  * because it is about to write there again, and its core then has the memory already. */
 void wire_ring_clean(struct wire_ring *ring);
-/* The producer's, after a put: must the bell be rung? True once for each sleep. */
-bool wire_ring_must_wake(struct wire_ring *ring);
+/* The producer's, after a put: must the consumer be woken, and how? Not WIRE_RING_AWAKE once for
+ * each rest. */
+enum wire_ring_rest wire_ring_must_wake(struct wire_ring *ring);
+/* The producer's: ends a nap. */
+void wire_ring_rouse(struct wire_ring *ring);
 
 /* The consumer's: octets that can be taken, or WIRE_RING_CORRUPT. */
 size_t wire_ring_ready(const struct wire_ring *ring);
@@ -65,6 +76,8 @@ size_t wire_ring_ready(const struct wire_ring *ring);
 void wire_ring_take(struct wire_ring *ring, uint8_t *into, size_t len);
 /* The consumer's: copies octets that are ready and leaves them there. */
 void wire_ring_peek(const struct wire_ring *ring, uint8_t *into, size_t len);
+/* The consumer's: waits so long, or until it is roused. True when there are octets. */
+bool wire_ring_nap(struct wire_ring *ring, int64_t nap_ns);
 /* The consumer's: asks for the bell. False when octets have come meanwhile; then it is not asked
  * for. */
 bool wire_ring_sleep(struct wire_ring *ring);

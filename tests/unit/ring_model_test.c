@@ -7,28 +7,44 @@
  * show that the search finds what it looks for.
  */
 #include "harness.h"
+#include "wire/ring.h"
 
 #define FRAMES_MAX 4u
 #define STATES_MAX (1u << 20)
 
-enum producer { PUBLISH, LOOK, EXCHANGE, RING, PRODUCED };
-enum consumer { POLL, SAY_SLEEPING, LOOK_AGAIN, TAKE_BACK, BLOCKED, WAKE };
+enum producer { PUBLISH, LOOK, EXCHANGE, RING, ROUSE, PRODUCED };
+enum consumer {
+	POLL,
+	SAY_NAPPING,
+	LOOK_BEFORE_NAP,
+	ENTER_NAP, /* the kernel compares `rest` and lets it wait, in one step */
+	NAPPING,
+	ROUSED,
+	SAY_SLEEPING,
+	LOOK_AGAIN,
+	TAKE_BACK,
+	BLOCKED,
+	WAKE
+};
 
 enum variant {
 	RIGHT,
-	LOOKS_BEFORE_SAYING,    /* the consumer's second look comes before it says that it sleeps */
-	NO_SECOND_LOOK,         /* and never again */
-	RINGS_BEFORE_PUBLISHING /* the producer looks for sleepers first */
+	NAPS_FOREVER,        /* a nap that no time ends: it is not time that saves a frame */
+	BLIND_NAP,           /* such a nap, and begun without the comparison */
+	LOOKS_BEFORE_SAYING, /* the consumer's second look comes before it says that it sleeps */
+	NO_SECOND_LOOK,      /* and never again */
+	RINGS_BEFORE_PUBLISHING, /* the producer looks for sleepers first */
 };
 
 struct state {
-	uint8_t producer, consumer, published, consumed, sleeping, bells;
+	uint8_t producer, consumer, published, consumed, rest, bells, roused;
 };
 
 static uint32_t code_of(struct state s)
 {
-	return s.producer | s.consumer << 3 | (uint32_t)s.published << 6 |
-	       (uint32_t)s.consumed << 9 | (uint32_t)s.sleeping << 12 | (uint32_t)s.bells << 13;
+	return s.producer | (uint32_t)s.consumer << 3 | (uint32_t)s.published << 7 |
+	       (uint32_t)s.consumed << 10 | (uint32_t)s.rest << 13 | (uint32_t)s.bells << 15 |
+	       (uint32_t)s.roused << 18;
 }
 
 static uint8_t next_frame(struct state s, unsigned int frames)
@@ -41,11 +57,11 @@ static bool produce_wrongly(struct state *s, unsigned int frames)
 {
 	switch (s->producer) {
 	case PUBLISH:
-		s->producer = s->sleeping ? EXCHANGE : RING;
+		s->producer = s->rest ? EXCHANGE : RING;
 		return true;
 	case EXCHANGE:
-		s->bells += s->sleeping;
-		s->sleeping = 0;
+		s->bells += s->rest == WIRE_RING_SLEEPS;
+		s->rest = WIRE_RING_AWAKE;
 		s->producer = RING;
 		return true;
 	case RING:
@@ -65,18 +81,58 @@ static bool produce(struct state *s, unsigned int frames)
 		s->producer = LOOK;
 		return true;
 	case LOOK:
-		s->producer = s->sleeping ? EXCHANGE : next_frame(*s, frames);
+		s->producer = s->rest ? EXCHANGE : next_frame(*s, frames);
 		return true;
 	case EXCHANGE:
-		s->producer = s->sleeping ? RING : next_frame(*s, frames);
-		s->sleeping = 0;
+		s->producer = s->rest == WIRE_RING_NAPS     ? ROUSE
+		              : s->rest == WIRE_RING_SLEEPS ? RING
+		                                            : next_frame(*s, frames);
+		s->rest = WIRE_RING_AWAKE;
 		return true;
 	case RING:
 		s->bells++;
 		s->producer = next_frame(*s, frames);
 		return true;
+	case ROUSE:
+		s->roused = s->consumer == NAPPING;
+		s->producer = next_frame(*s, frames);
+		return true;
 	default:
 		return false;
+	}
+}
+
+static bool naps(enum variant variant)
+{
+	return variant == RIGHT || variant == NAPS_FOREVER || variant == BLIND_NAP;
+}
+
+/* The consumer's steps around a nap. */
+static bool nap(struct state *s, enum variant variant)
+{
+	bool ready = s->published != s->consumed;
+
+	switch (s->consumer) {
+	case SAY_NAPPING:
+		s->rest = WIRE_RING_NAPS;
+		s->consumer = LOOK_BEFORE_NAP;
+		return true;
+	case LOOK_BEFORE_NAP:
+		s->consumer = ready ? TAKE_BACK : ENTER_NAP;
+		return true;
+	case ENTER_NAP:
+		s->consumer = s->rest == WIRE_RING_NAPS || variant == BLIND_NAP ? NAPPING : ROUSED;
+		return true;
+	case NAPPING:
+		if (!s->roused && variant != RIGHT)
+			return false;
+		s->roused = 0;
+		s->consumer = ROUSED;
+		return true;
+	default: /* ROUSED */
+		s->rest = WIRE_RING_AWAKE;
+		s->consumer = ready ? POLL : SAY_SLEEPING;
+		return true;
 	}
 }
 
@@ -88,13 +144,15 @@ static bool consume(struct state *s, enum variant variant)
 	case POLL:
 		if (ready)
 			s->consumed++;
+		else if (naps(variant))
+			s->consumer = SAY_NAPPING;
 		else
 			s->consumer = variant == LOOKS_BEFORE_SAYING ? LOOK_AGAIN : SAY_SLEEPING;
 		return true;
 	case SAY_SLEEPING:
-		s->sleeping = 1;
-		s->consumer = variant == RIGHT || variant == RINGS_BEFORE_PUBLISHING ? LOOK_AGAIN
-		                                                                     : BLOCKED;
+		s->rest = WIRE_RING_SLEEPS;
+		s->consumer =
+			naps(variant) || variant == RINGS_BEFORE_PUBLISHING ? LOOK_AGAIN : BLOCKED;
 		return true;
 	case LOOK_AGAIN:
 		if (variant == LOOKS_BEFORE_SAYING)
@@ -110,11 +168,11 @@ static bool consume(struct state *s, enum variant variant)
 		return true;
 	case TAKE_BACK:
 	case WAKE:
-		s->sleeping = 0;
+		s->rest = WIRE_RING_AWAKE;
 		s->consumer = POLL;
 		return true;
 	default:
-		return false;
+		return nap(s, variant);
 	}
 }
 
@@ -163,10 +221,10 @@ static struct search search(unsigned int frames, enum variant variant)
 	return found;
 }
 
-TEST(no_frame_is_left_behind)
+static void expect_none_lost(enum variant variant)
 {
 	for (unsigned int frames = 1; frames <= FRAMES_MAX; frames++) {
-		struct search found = search(frames, RIGHT);
+		struct search found = search(frames, variant);
 
 		EXPECT_EQ(found.lost, 0);
 		EXPECT_GT(found.states, 10 * frames);
@@ -175,8 +233,15 @@ TEST(no_frame_is_left_behind)
 	}
 }
 
+TEST(no_frame_is_left_behind)
+{
+	expect_none_lost(RIGHT);
+	expect_none_lost(NAPS_FOREVER);
+}
+
 TEST(the_search_finds_lost_wake_ups)
 {
+	EXPECT_GT(search(2, BLIND_NAP).lost, 0);
 	EXPECT_GT(search(2, LOOKS_BEFORE_SAYING).lost, 0);
 	EXPECT_GT(search(2, NO_SECOND_LOOK).lost, 0);
 	EXPECT_GT(search(2, RINGS_BEFORE_PUBLISHING).lost, 0);

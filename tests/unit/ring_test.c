@@ -172,7 +172,7 @@ TEST(one_bell_for_one_sleep)
 	ASSERT_TRUE(wire_ring_sleep(&consumer));
 	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){&octet, 1},
 	                          (struct wire_bytes){NULL, 0}));
-	ASSERT_TRUE(wire_ring_must_wake(&producer));
+	ASSERT_EQ(wire_ring_must_wake(&producer), WIRE_RING_SLEEPS);
 	ASSERT_FALSE(wire_ring_must_wake(&producer));
 	ASSERT_FALSE(wire_ring_sleep(&consumer));
 	ASSERT_FALSE(wire_ring_must_wake(&producer));
@@ -182,7 +182,61 @@ TEST(one_bell_for_one_sleep)
 	ASSERT_FALSE(wire_ring_must_wake(&producer));
 }
 
+TEST(a_nap_ends_by_itself)
+{
+	struct wire_ring producer, consumer;
+
+	open_both(&producer, &consumer, 0);
+	ASSERT_FALSE(wire_ring_nap(&consumer, 1000));
+	ASSERT_EQ(wire_ring_must_wake(&producer), WIRE_RING_AWAKE);
+}
+
+TEST(no_nap_beside_octets)
+{
+	static const uint8_t octet = 1;
+	struct wire_ring producer, consumer;
+
+	open_both(&producer, &consumer, 0);
+	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){&octet, 1},
+	                          (struct wire_bytes){NULL, 0}));
+	ASSERT_TRUE(wire_ring_nap(&consumer, INT64_MAX));
+	ASSERT_EQ(wire_ring_must_wake(&producer), WIRE_RING_AWAKE);
+}
+
 /* ---- two real threads ---- */
+
+/* Puts an octet as soon as the other naps. */
+static void *rouse(void *argument)
+{
+	static const uint8_t octet = 1;
+	struct wire_ring *producer = argument;
+
+	while (atomic_load(&area.requests.rest) != WIRE_RING_NAPS)
+		;
+	if (!wire_ring_put(producer, (struct wire_bytes){&octet, 1},
+	                   (struct wire_bytes){NULL, 0}) ||
+	    wire_ring_must_wake(producer) != WIRE_RING_NAPS)
+		return (void *)(uintptr_t) "it does not nap";
+	wire_ring_rouse(producer);
+	return NULL;
+}
+
+TEST(a_nap_is_ended)
+{
+	struct wire_ring producer, consumer;
+	pthread_t thread;
+	void *problem;
+	uint8_t out;
+
+	open_both(&producer, &consumer, 0);
+	for (int i = 0; i < 200; i++) {
+		ASSERT_EQ(pthread_create(&thread, NULL, rouse, &producer), 0);
+		ASSERT_TRUE(wire_ring_nap(&consumer, INT64_MAX));
+		pthread_join(thread, &problem);
+		ASSERT_NULL(problem);
+		wire_ring_take(&consumer, &out, 1);
+	}
+}
 
 #define FRAMES 200000u
 

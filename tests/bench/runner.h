@@ -305,9 +305,14 @@ static void runner_finish(struct runner *runner)
 	}
 }
 
-/* The first failure that has a reason: a worker that was told to stop early has none. */
+/* The first failure that has a reason: a worker that was told to stop early has none. The rate is
+ * that of all in the time that they took together: where workers wait for a processor, the time
+ * between one's own first and last operation is less than that, and the sum of such rates is more
+ * than the processors can do. */
 static void runner_collect(const struct runner *runner, struct runner_result *result)
 {
+	uint64_t first_ns = 0, last_ns = 0;
+
 	for (unsigned int i = 0; i < runner->seats; i++) {
 		const struct runner_seat *seat = &runner->shared->seat[i];
 
@@ -315,10 +320,15 @@ static void runner_collect(const struct runner *runner, struct runner_result *re
 			result->error = seat->error;
 		if (!seat->histogram.count)
 			continue;
-		result->per_second += (double)seat->histogram.count * 1e9 /
-		                      (double)(seat->last_ns - seat->first_ns + 1);
+		if (!result->histogram.count || seat->first_ns < first_ns)
+			first_ns = seat->first_ns;
+		if (seat->last_ns > last_ns)
+			last_ns = seat->last_ns;
 		histogram_merge(&result->histogram, &seat->histogram);
 	}
+	if (result->histogram.count)
+		result->per_second =
+			(double)result->histogram.count * 1e9 / (double)(last_ns - first_ns + 1);
 	if (!result->error.code && runner_count(runner, STATE_DONE) < runner->seats)
 		bench_check(&result->error, "no end in time", RUNNER_TIMEOUT);
 }

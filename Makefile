@@ -1,7 +1,7 @@
 # Craton HSM for Linux: one entry point. `make help` lists the targets.
 #
 # Variables: BUILD (output folder), SANITIZE (address,undefined or thread), TEST_HOOKS=1 (a build whose self-tests and
-# entropy source can be made to fail; never installed), CC, DESTDIR, PREFIX.
+# entropy source can be made to fail; never installed), BENCH_OPTIONS (of tests/bench/run), CC, DESTDIR, PREFIX.
 
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
@@ -231,10 +231,10 @@ check-tsan: ## the unit and API tests under ThreadSanitizer
 		tests/run --build build/tsan --filter '$(SANITIZED)'
 
 .PHONY: bench bench-scale bench-grpc bench-vm
-bench: ## measure against SoftHSM2 (in process, and through p11-kit server) and raw OpenSSL
+bench: ## measure against SoftHSM2 (in process, and through p11-kit server) and raw OpenSSL; 10 minutes
 	@scripts/install-packages test
 	@$(MAKE) --no-print-directory tests
-	@BUILD=$(abspath $(BUILD)) tests/bench/run
+	@BUILD=$(abspath $(BUILD)) tests/bench/run $(BENCH_OPTIONS)
 bench-scale: ## measure a token with 1,000, 10,000 and 100,000 objects; half a minute
 	@scripts/install-packages test
 	@$(MAKE) --no-print-directory tests

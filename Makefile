@@ -231,8 +231,8 @@ check-tsan: ## the unit and API tests under ThreadSanitizer
 		tests/run --build build/tsan --filter '$(SANITIZED)'
 
 .PHONY: bench bench-scale bench-grpc bench-vm
-bench: ## measure against SoftHSM2 (in process, and through p11-kit server) and raw OpenSSL; 10 minutes
-	@scripts/install-packages test
+bench: ## measure against SoftHSM2 (in process, and through p11-kit server), opencryptoki and raw OpenSSL; 10 minutes
+	@scripts/install-packages bench
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(abspath $(BUILD)) tests/bench/run $(BENCH_OPTIONS)
 bench-scale: ## measure a token with 1,000, 10,000 and 100,000 objects; half a minute

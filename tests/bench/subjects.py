@@ -18,6 +18,7 @@ from typing import Callable, NamedTuple
 
 SOFTHSM_MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 MODULE_FOLDERS = ("/usr/lib/*/pkcs11", "/usr/lib/pkcs11", "/usr/lib64/pkcs11")
+OPENCRYPTOKI_DEFAULT_PIN = "87654321"  # the security officer's in every new token; it must be changed
 LABEL = "bench"
 START_S = 30
 STOP_S = 10
@@ -95,7 +96,7 @@ class Bench:
         self.servers = []
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="craton-bench."))
         stack.callback(shutil.rmtree, self.scratch, ignore_errors=True)
-        # Eight characters: ours takes no fewer.
+        # Eight characters: ours takes no fewer, opencryptoki no more.
         self.pin = secrets.token_hex(4)
         self.so_pin = secrets.token_hex(4)
         write_private(self.scratch / "pin", self.pin + "\n")
@@ -195,6 +196,25 @@ def start_p11kit(bench):
     return Started(pkcs11_command(bench, client), dict(os.environ, P11_KIT_SERVER_ADDRESS=f"unix:path={address}"))
 
 
+def start_opencryptoki(bench):
+    """Its software token. Daemon and clients share namespaces in which scratch folders stand for the machine's own installation."""
+    module = need_module("PKCS11_API.so", "install opencryptoki, or leave it out with --only")
+    need("/usr/sbin/pkcsslotd", "install opencryptoki, or leave it out with --only")
+    if os.geteuid():
+        raise Refusal("needs root, for a mount namespace of its own")
+    folder = bench.folder("opencryptoki")
+    daemon = bench.serve("pkcsslotd", [str(pathlib.Path(__file__).with_name("opencryptoki")), str(folder)], None,
+                         (folder / "run/pkcsslotd.socket").exists)
+    inside = ["nsenter", "--mount", "--ipc", "--target", str(daemon)]
+    env = dict(os.environ, DEFAULT_PIN=OPENCRYPTOKI_DEFAULT_PIN, SO_PIN=bench.so_pin, FIRST_PIN=secrets.token_hex(4), PIN=bench.pin)
+    for words in ("--init-token --label bench --so-pin env:DEFAULT_PIN",
+                  "--login --login-type so --so-pin env:DEFAULT_PIN --change-pin --new-pin env:SO_PIN",
+                  "--login --login-type so --so-pin env:SO_PIN --init-pin --new-pin env:FIRST_PIN",
+                  "--login --pin env:FIRST_PIN --change-pin --new-pin env:PIN"):
+        quiet([*inside, "pkcs11-tool", "--module", module, "--slot", "0", *words.split()], env)
+    return Started([*inside, *pkcs11_command(bench, module)], dict(os.environ))
+
+
 def start_openssl(bench):
     return Started([need(bench.build / "tests/bench/openssl_bench", "build it with make")], dict(os.environ))
 
@@ -206,6 +226,7 @@ SUBJECTS = {
     "ours-mlock": Subject("Craton HSM, mlock", functools.partial(start_ours, "ours-mlock")),
     "softhsm": Subject("SoftHSM2 in process", start_softhsm),
     "p11kit": Subject("SoftHSM2 by p11-kit", start_p11kit),
+    "opencryptoki": Subject("opencryptoki", start_opencryptoki),
     "openssl": Subject("OpenSSL alone", start_openssl),
 }
 

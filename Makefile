@@ -230,11 +230,13 @@ check-tsan: ## the unit and API tests under ThreadSanitizer
 	@TSAN_OPTIONS="die_after_fork=0 halt_on_error=1 $$TSAN_OPTIONS" CRATON_LOAD_SECONDS=$${CRATON_LOAD_SECONDS:-60} \
 		tests/run --build build/tsan --filter '$(SANITIZED)'
 
-.PHONY: bench bench-scale bench-grpc bench-vm
+.PHONY: bench bench-docs bench-scale bench-grpc bench-vm
 bench: ## measure against SoftHSM2 (in process, and through p11-kit server), opencryptoki and raw OpenSSL; 10 minutes
 	@scripts/install-packages bench
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(abspath $(BUILD)) tests/bench/run $(BENCH_OPTIONS)
+bench-docs: ## the same, and write what was measured into docs/performance.md, with its plots
+	@$(MAKE) --no-print-directory bench BENCH_OPTIONS='--document docs/performance.md $(BENCH_OPTIONS)'
 bench-scale: ## measure a token with 1,000, 10,000 and 100,000 objects; half a minute
 	@scripts/install-packages test
 	@$(MAKE) --no-print-directory tests

@@ -6,6 +6,7 @@ import math
 
 import report as reporting
 
+NAMES = (reporting.LATENCY_PLOT, reporting.VARIANTS_PLOT, reporting.CLIENTS_PLOT)
 # Each on a light and on a dark ground.
 INKS = {"text": ("#24292f", "#e6edf3"), "muted": ("#57606a", "#9da7b3"), "ground": ("#ffffff", "#0d1117"),
         "grid": ("#d8dee4", "#30363d")}
@@ -177,6 +178,5 @@ def clients(report):
 
 def plots(report):
     """{file name: SVG} of all that can be drawn."""
-    drawn = {reporting.LATENCY_PLOT: latency(report, ("ours", *reporting.RIVALS)),
-             reporting.VARIANTS_PLOT: latency(report, reporting.VARIANTS), reporting.CLIENTS_PLOT: clients(report)}
-    return {name: picture for name, picture in drawn.items() if picture}
+    pictures = latency(report, ("ours", *reporting.RIVALS)), latency(report, reporting.VARIANTS), clients(report)
+    return {name: picture for name, picture in zip(NAMES, pictures) if picture}

@@ -196,7 +196,8 @@ def warning(report):
 
 def machine_lines(report):
     about = report["machine"]
-    yield (f"- {about['cpu']}, {about['cores']} core(s), {about['system']}, Linux {about['kernel']}, scratch folder on "
+    virtual = "" if about["virtual"] in ("", "none") else f" of a virtual machine ({about['virtual']})"
+    yield (f"- {about['cpu']}, {about['cores']} core(s){virtual}, {about['system']}, Linux {about['kernel']}, scratch folder on "
            f"{about['filesystem']}")
     yield "- " + ", ".join(f"{name} {version or '(not there)'}" for name, version in about["versions"].items())
     yield "- Memory of the agents: " + (", ".join(f"{name} {memory}" for name, memory in report["memory"].items()) or "none ran")

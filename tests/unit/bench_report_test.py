@@ -130,7 +130,8 @@ def the_machine_and_its_load():
     quiet = reporting.document(report)
     report['machine']['cores_taken_by_others'] = 0.75
     busy = reporting.document(report)
-    return (lacking(quiet, 'Test <CPU>, 2 core(s), Test Linux 1, Linux 6.0-test', 'OpenSSL 3.0.1', 'Craton HSM 0.1.0 (abc1234)',
+    return (lacking(quiet, 'Test <CPU>, 2 core(s) of a virtual machine (kvm), Test Linux 1, Linux 6.0-test', 'OpenSSL 3.0.1',
+                    'Craton HSM 0.1.0 (abc1234)',
                     'opencryptoki (not there)', 'ours-fips memfd_secret', '2026-01-02 03:04 UTC',
                     'medians of 3 interleaved round(s) of 0.5 s')
             + there(quiet, 'not idle') + lacking(busy, '**The machine was not idle: other programs took 0.75 of its 2 cores'))
@@ -162,10 +163,19 @@ def drawn(picture):
             root.find(f'{SVG}style').text)
 
 
+def ends_before_their_median(picture):
+    """Rings to the left of their dots. A ring is drawn before its dot."""
+    circles = [(shape.get('class'), float(shape.get('cx'))) for shape in xml.etree.ElementTree.fromstring(picture).iter(f'{SVG}circle')]
+    return [f'p99 at {x}, p50 at {median}' for (shape, x), (_, median) in zip(circles, circles[1:])
+            if shape.startswith('ring') and x < median]
+
+
 def latency_of_everybody():
-    shapes, words, style = drawn(plot.latency(canned(), ('ours', *reporting.RIVALS)))
+    picture = plot.latency(canned(), ('ours', *reporting.RIVALS))
+    shapes, words, style = drawn(picture)
     rings = [shape for shape in shapes if shape.startswith('ring')]
-    return (differs('p99s', len(rings), 6) + differs('p50s and the legend', len(shapes) - len(rings), 6 + 4)
+    return (ends_before_their_median(picture) + differs('p99s', len(rings), 6)
+            + differs('p50s and the legend', len(shapes) - len(rings), 6 + 4)
             + differs('rows without numbers', [words.count(text) for text in ('not started', 'n/a', 'failed')], [3, 2, 1])
             + lacking(style, 'prefers-color-scheme:dark') + lacking(words, 'Test <CPU>, 2 core(s), Linux 6.0-test, 2026-01-02 03:04 UTC'))
 
@@ -199,28 +209,48 @@ def nothing_measured_nothing_drawn():
 
 # A run.
 
-def a_run_goes_on_without_a_subject():
+def run_without_ours(folder, document):
     """In a build folder that has no daemon, so that ours cannot be started."""
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        (folder / 'tests').mkdir()
-        (folder / 'tests/bench').symlink_to(BUILD.absolute() / 'tests/bench')
-        done = subprocess.run([ROOT / 'tests/bench/run', '--build', folder, '--only', 'ours,openssl', '--operations', 'random-32',
-                               '--rounds', '2', '--seconds', '0.02', '--clients', 'none'],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    (folder / 'tests').mkdir()
+    (folder / 'tests/bench').symlink_to(BUILD.absolute() / 'tests/bench')
+    (folder / 'page.md').write_text(document, encoding='utf-8')
+    (folder / plot.NAMES[2]).write_text('of an earlier run', encoding='utf-8')
+    return subprocess.run([ROOT / 'tests/bench/run', '--build', folder, '--only', 'ours,openssl', '--operations', 'random-32',
+                           '--rounds', '2', '--seconds', '0.02', '--clients', 'none', '--document', folder / 'page.md'],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def a_run_goes_on_without_a_subject():
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        done = run_without_ours(folder, f'by hand\n{reporting.BEGIN}\nold\n{reporting.END}\n')
         report = json.loads((folder / 'bench/results.json').read_text(encoding='utf-8'))
         table = (folder / 'bench/table.md').read_text(encoding='utf-8')
+        page = (folder / 'page.md').read_text(encoding='utf-8')
+        plots = sorted(path.name for path in folder.glob('*.svg'))
     cells = report['results']['random-32']
     return (differs('the status', done.returncode, 1) + lacking(done.stdout, 'ours IS NOT MEASURED', 'craton-hsm-daemon: not there')
             + differs('the cells', [cells[name]['status'] for name in ('ours', 'openssl')], ['missing', 'ok'])
-            + differs('the rounds', len(cells['openssl']['rounds']), 2) + lacking(table, 'not started', 'could not be started'))
+            + differs('the rounds', len(cells['openssl']['rounds']), 2) + lacking(table, 'not started', 'could not be started')
+            + differs('the page', page, f'by hand\n{reporting.BEGIN}\n\n{table}\n{reporting.END}\n')
+            + differs('its plots', plots, [plot.NAMES[0]]))
+
+
+def a_page_without_a_place_is_refused_before_anything_is_measured():
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        done = run_without_ours(folder, 'by hand\n')
+        return (differs('the status', done.returncode, 1) + lacking(done.stdout, 'the two lines that mark the generated part')
+                + differs('the page', (folder / 'page.md').read_text(encoding='utf-8'), 'by hand\n')
+                + differs('the results', (folder / 'bench').exists(), False))
 
 
 TESTS = [medians_of_each_number, one_bad_round_is_told, only_the_policy_refuses, a_missing_subject_has_no_rounds, rates_and_ratios, times,
          variants_beside_the_default, clients_by_number, without_ours_there_are_no_ratios, what_has_no_number_is_said,
          what_is_not_ok_is_not_a_success, the_machine_and_its_load, noise_is_named_only_where_it_is_seen, only_the_marked_part_is_replaced,
          latency_of_everybody, a_refused_operation_in_the_plot, clients_in_the_plot, the_axis_is_logarithmic, names_of_decades,
-         nothing_measured_nothing_drawn, a_run_goes_on_without_a_subject]
+         nothing_measured_nothing_drawn, a_run_goes_on_without_a_subject,
+         a_page_without_a_place_is_refused_before_anything_is_measured]
 
 print(f'KTAP version 1\n1..{len(TESTS)}')
 for i, test in enumerate(TESTS, 1):

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What one operation costs inside the agent: requests go through dispatch as the loop would pass
- * them, with a real token and a real audit log, and every allocation outside the arena is counted.
+ * them, with a real token and a real audit log, and every allocation outside the arena is counted,
+ * and every system call.
  * With CRATON_COST_ROUNDS set it does only that, for tests/fault/instructions_test.sh, which counts
  * instructions under valgrind.
  */
@@ -17,6 +18,7 @@
 #include "dispatch.h"
 #include "host_template.h"
 #include "loop.h"
+#include "system_calls.h"
 #include "wire/frame.h"
 
 /* ---- counting ---- */
@@ -299,6 +301,51 @@ TEST(allocations_of_an_operation)
 		       (double)count / rounds);
 		EXPECT_EQ(count, 0);
 	}
+	close_agent();
+}
+
+static void count_system_calls(size_t which, unsigned int rounds)
+{
+	long before;
+
+	run(which, 1);
+	before = system_calls;
+	getppid();
+	EXPECT_EQ(system_calls - before, 1); /* it counts */
+	before = system_calls;
+	for (unsigned int i = 0; i < rounds; i++)
+		operations[which].run();
+	before = system_calls - before;
+	printf("# %s: %.2f system calls\n", operations[which].name, (double)before / rounds);
+	/* OpenSSL's generator asks for the process's number at each of its outputs, of which small
+	 * requests share one. */
+	EXPECT_LE(before, (long)rounds / 10);
+}
+
+/* The filter is this thread's only. */
+static void *count_in_thread(void *unused)
+{
+	(void)unused;
+	if (!system_calls_count())
+		return (void *)(uintptr_t) "there is no filter";
+	for (size_t i = 0; i < OPERATIONS; i++)
+		count_system_calls(i, 100);
+	OPENSSL_thread_stop();
+	return NULL;
+}
+
+/* Between two batches of the audit log an operation asks the kernel for nothing. */
+TEST(system_calls_of_an_operation)
+{
+	pthread_t thread;
+	void *problem;
+
+	if (!SYSTEM_CALLS_COUNT || getenv("CRATON_COST_ROUNDS"))
+		SKIP("needs x86-64, and neither a sanitizer nor valgrind");
+	open_agent();
+	ASSERT_EQ(pthread_create(&thread, NULL, count_in_thread, NULL), 0);
+	pthread_join(thread, &problem);
+	EXPECT_NULL(problem);
 	close_agent();
 }
 

@@ -66,6 +66,7 @@ enum err token_new(struct token **out, uint64_t slot_id,
 	if (!token)
 		return ERROR_MEMORY;
 	init_lock(&token->lock);
+	pthread_mutex_init(&token->pins, NULL);
 	pthread_mutex_init(&token->change, NULL);
 	token->slot_id = slot_id;
 	token->environment = *environment;
@@ -90,6 +91,7 @@ void token_free(struct token *token)
 	object_table_free(token->table);
 	slots_release(token->key);
 	pthread_mutex_destroy(&token->change);
+	pthread_mutex_destroy(&token->pins);
 	pthread_rwlock_destroy(&token->lock);
 	free(token);
 }
@@ -134,19 +136,26 @@ void token_info(struct token *token, struct token_info *info)
 		memset(info->serial, ' ', sizeof(info->serial));
 }
 
-/* ---- rows and PINs (under `change`) ---- */
+/* ---- rows and PINs (under `pins`) ---- */
+
+static void set_row(struct token *token, const struct store_token *row)
+{
+	pthread_rwlock_wrlock(&token->lock);
+	token->row = *row;
+	pthread_rwlock_unlock(&token->lock);
+}
 
 /* Store first, then memory. */
 static enum err write_row(struct token *token, const struct store_token *row)
 {
-	enum err err = store_write_token(token->environment.store, row);
+	enum err err;
 
-	if (err)
-		return err;
-	pthread_rwlock_wrlock(&token->lock);
-	token->row = *row;
-	pthread_rwlock_unlock(&token->lock);
-	return ERROR_NONE;
+	pthread_mutex_lock(&token->change);
+	err = store_write_token(token->environment.store, row);
+	if (!err)
+		set_row(token, row);
+	pthread_mutex_unlock(&token->change);
+	return err;
 }
 
 static struct store_pin *pin_of(struct store_token *row, enum token_user user)
@@ -171,9 +180,9 @@ static enum err count_failure(struct token *token, enum token_user user, unsigne
 		return ERROR_PIN_INCORRECT;
 	/* A store that cannot be written must not make guessing free: until the restart the failure
 	 * counts in memory. */
-	pthread_rwlock_wrlock(&token->lock);
-	token->row = row;
-	pthread_rwlock_unlock(&token->lock);
+	pthread_mutex_lock(&token->change);
+	set_row(token, &row);
+	pthread_mutex_unlock(&token->change);
 	return err;
 }
 
@@ -187,7 +196,7 @@ static enum err clear_failures(struct token *token, enum token_user user)
 	return write_row(token, &row);
 }
 
-/* Verifies under `change`; `key` receives the object master key. */
+/* Verifies; `key` receives the object master key. */
 static enum err verify(struct token *token, enum token_user user, struct wire_bytes pin,
                        uint8_t *key, unsigned int *delay_ms)
 {
@@ -270,6 +279,7 @@ static enum err make_row(struct token *token, struct wire_bytes pin, struct wire
 	return err;
 }
 
+/* Under `change`, too. */
 static enum err reset(struct token *token, const struct store_token *row)
 {
 	enum err err = store_reset_token(token->environment.store, row);
@@ -301,8 +311,11 @@ static enum err initialize(struct token *token, struct wire_bytes pin, struct wi
 		err = check_length(token, pin);
 	if (!err)
 		err = make_row(token, pin, label, &row);
-	if (!err)
-		err = reset(token, &row);
+	if (err)
+		return err;
+	pthread_mutex_lock(&token->change);
+	err = reset(token, &row);
+	pthread_mutex_unlock(&token->change);
 	return err;
 }
 
@@ -311,9 +324,9 @@ enum err token_initialize(struct token *token, struct wire_bytes pin, struct wir
 {
 	enum err err;
 
-	pthread_mutex_lock(&token->change);
+	pthread_mutex_lock(&token->pins);
 	err = initialize(token, pin, label, delay_ms);
-	pthread_mutex_unlock(&token->change);
+	pthread_mutex_unlock(&token->pins);
 	return err;
 }
 
@@ -321,7 +334,7 @@ enum err token_initialize(struct token *token, struct wire_bytes pin, struct wir
 
 /* Takes one login; the key is there from now on. True when private objects are still to be loaded
  * for it. */
-static bool enter(struct token *token, enum token_user user, const uint8_t *key)
+static bool take_login(struct token *token, enum token_user user, const uint8_t *key)
 {
 	bool load;
 
@@ -333,26 +346,33 @@ static bool enter(struct token *token, enum token_user user, const uint8_t *key)
 	return load;
 }
 
+static enum err enter(struct token *token, enum token_user user, const uint8_t *key)
+{
+	enum err err = ERROR_NONE;
+
+	pthread_mutex_lock(&token->change);
+	if (take_login(token, user, key))
+		err = token_load_objects(token, true);
+	pthread_mutex_unlock(&token->change);
+	if (err)
+		token_logout(token);
+	return err;
+}
+
 enum err token_login(struct token *token, enum token_user user, struct wire_bytes pin,
                      unsigned int *delay_ms)
 {
 	uint8_t *key = slots_allocate(CRYPTO_KEY_LEN);
-	bool entered = false;
 	enum err err;
 
 	if (!key)
 		return ERROR_MEMORY;
-	pthread_mutex_lock(&token->change);
+	pthread_mutex_lock(&token->pins);
 	err = verify(token, user, pin, key, delay_ms);
-	if (!err) {
-		entered = true;
-		if (enter(token, user, key))
-			err = token_load_objects(token, true);
-	}
-	pthread_mutex_unlock(&token->change);
+	if (!err)
+		err = enter(token, user, key);
+	pthread_mutex_unlock(&token->pins);
 	slots_release(key);
-	if (err && entered)
-		token_logout(token);
 	return err;
 }
 
@@ -374,14 +394,14 @@ enum err token_verify_pin(struct token *token, enum token_user user, struct wire
 
 	if (!key)
 		return ERROR_MEMORY;
-	pthread_mutex_lock(&token->change);
+	pthread_mutex_lock(&token->pins);
 	err = verify(token, user, pin, key, delay_ms);
-	pthread_mutex_unlock(&token->change);
+	pthread_mutex_unlock(&token->pins);
 	slots_release(key);
 	return err;
 }
 
-/* Wraps `key` under a new PIN and stores it (under `change`). */
+/* Wraps `key` under a new PIN and stores it. */
 static enum err store_pin(struct token *token, enum token_user user, struct wire_bytes pin,
                           const uint8_t *key)
 {
@@ -416,13 +436,13 @@ enum err token_init_pin(struct token *token, struct wire_bytes pin)
 
 	if (!key)
 		return ERROR_MEMORY;
-	pthread_mutex_lock(&token->change);
+	pthread_mutex_lock(&token->pins);
 	err = check_length(token, pin);
 	if (!err)
 		err = copy_key(token, key);
 	if (!err)
 		err = store_pin(token, TOKEN_USER, pin, key);
-	pthread_mutex_unlock(&token->change);
+	pthread_mutex_unlock(&token->pins);
 	slots_release(key);
 	return err;
 }
@@ -435,13 +455,13 @@ enum err token_set_pin(struct token *token, enum token_user user, struct wire_by
 
 	if (!key)
 		return ERROR_MEMORY;
-	pthread_mutex_lock(&token->change);
+	pthread_mutex_lock(&token->pins);
 	err = check_length(token, new_pin);
 	if (!err)
 		err = verify(token, user, old_pin, key, delay_ms);
 	if (!err)
 		err = store_pin(token, user, new_pin, key);
-	pthread_mutex_unlock(&token->change);
+	pthread_mutex_unlock(&token->pins);
 	slots_release(key);
 	return err;
 }

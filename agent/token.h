@@ -5,8 +5,9 @@
  * search serves both.
  *
  * Locking: one rwlock per token guards table, index and key; nothing that blocks on disk or derives
- * a PIN runs under it. A second mutex orders changes of token objects and PINs (store first, then
- * memory), so calls marked [slow] are for worker threads.
+ * a PIN runs under it. A mutex orders changes of token objects and of the token's row (store first,
+ * then memory), another one those who come with a PIN, so calls marked [slow] are for worker
+ * threads.
  */
 #ifndef AGENT_TOKEN_H
 #define AGENT_TOKEN_H

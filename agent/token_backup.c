@@ -158,7 +158,7 @@ enum err token_snapshot_add(struct token_snapshot *snapshot, struct wire_reader 
 	return seal_row(snapshot, object);
 }
 
-/* Memory follows the store. Under `change`. */
+/* Memory follows the store. Under `pins` and `change`. */
 static void reload(struct token *token, const struct store_token *row)
 {
 	bool with_private;
@@ -194,6 +194,7 @@ enum err token_snapshot_restore(struct token_snapshot *snapshot,
 	enum err err;
 
 	memcpy(change.id, restore->id, sizeof(change.id));
+	pthread_mutex_lock(&token->pins);
 	pthread_mutex_lock(&token->change);
 	row = token->row;
 	if (restore->serial)
@@ -204,5 +205,6 @@ enum err token_snapshot_restore(struct token_snapshot *snapshot,
 	if (!err)
 		reload(token, &row);
 	pthread_mutex_unlock(&token->change);
+	pthread_mutex_unlock(&token->pins);
 	return err;
 }

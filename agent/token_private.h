@@ -14,12 +14,13 @@
 struct token {
 	uint64_t slot_id;
 	struct token_environment environment;
-	pthread_mutex_t change; /* orders PINs and token objects: store first, then memory. Taken
-	                           before `lock` */
+	pthread_mutex_t pins;   /* one PIN at a time, its derivation included. Taken first */
+	pthread_mutex_t change; /* orders changes: store first, then memory; held over disk, but no
+	                           derivation. Taken before `lock` */
 	pthread_rwlock_t lock;  /* guards what follows; nothing slow under it */
 	bool initialized;
-	struct store_token row;                /* written under both, so readable under either */
-	struct pin_guard so_guard, user_guard; /* under `change` */
+	struct store_token row;                /* written under all three, readable under any */
+	struct pin_guard so_guard, user_guard; /* under `pins` */
 	uint8_t *key; /* the object master key while logins > 0; locked memory */
 	uint32_t logins;
 	bool private_loaded;

@@ -4,6 +4,7 @@
  * and found, over a store that is closed and opened again.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <sqlite3.h>
 
 #include "clock.h"
@@ -14,6 +15,7 @@
 #define SLOT     2u
 
 #include "token_fixture.h"
+#include "token_private.h"
 
 /* Never followed. */
 #define APPLICATION(n) ((const struct application *)(uintptr_t)(0x1000 * (n)))
@@ -685,6 +687,40 @@ TEST(logout_while_another_loads)
 		token_logout(token);
 		EXPECT_EQ(seen("secret"), 0);
 	}
+	close_crypto_and_token();
+}
+
+static atomic_bool verified;
+
+static void *log_so_in(void *unused)
+{
+	unsigned int delay = 0;
+
+	(void)unused;
+	ASSERT_EQ(token_login(token, TOKEN_SO, SO_PIN, &delay), ERROR_NONE);
+	atomic_store(&verified, true);
+	return NULL;
+}
+
+/* A PIN takes its time to be derived; objects are changed meanwhile. The derivation is a thousand
+ * times as long as the change. */
+TEST(changes_do_not_wait_for_a_pin)
+{
+	pthread_t officer;
+
+	open_crypto_and_token();
+	config->security.pbkdf2_iterations = 2000000;
+	ASSERT_EQ(token_initialize(token, SO_PIN, wire_text("a label"), &delay_ms), ERROR_NONE);
+	ASSERT_EQ(pthread_create(&officer, NULL, log_so_in, NULL), 0);
+	while (!pthread_mutex_trylock(&token->pins)) {
+		pthread_mutex_unlock(&token->pins);
+		sched_yield();
+	}
+	add("meanwhile", TOKEN);
+	EXPECT_FALSE(atomic_load(&verified));
+	EXPECT_EQ(seen("meanwhile"), 1);
+	pthread_join(officer, NULL);
+	token_logout(token);
 	close_crypto_and_token();
 }
 

@@ -20,6 +20,7 @@
 
 struct application_list;
 struct audit;
+struct committer;
 struct config;
 struct crypto;
 struct events;
@@ -52,6 +53,7 @@ struct agent {
 	char daemon_path[PATH_MAX];  /* "" when it is not known */
 	char library_path[PATH_MAX]; /* "" when there is none */
 	struct store *store;
+	struct committer *committer;
 	uint8_t *device_key;
 	struct audit *audit;
 	EVP_PKEY *audit_key;     /* signs its checkpoints; NULL: none */

@@ -20,6 +20,7 @@
 
 struct connection;
 struct loop;
+struct token_commit;
 
 struct call {
 	struct agent *agent;
@@ -40,6 +41,8 @@ struct call {
 	bool quiet;                      /* only a failure is answered */
 	bool unaudited;                  /* a length query: nothing happened */
 	bool on_worker;                  /* may wait for a session's lock */
+	struct token_commit *commit;     /* a change that must be durable before the answer */
+	bool committed;                  /* it has ended, well or not */
 	bool deferred;           /* the session is busy: run again on a worker; nothing was done */
 	uint64_t audit_sequence; /* hold the reply until this is written; 0: no need */
 	uint64_t begun_ns;       /* when its turn came; 0: dispatch looks itself */

@@ -38,13 +38,6 @@ static bool slow_BULK(struct call *call)
 	return call->body.len > SLOW_DATA_LEN;
 }
 
-static bool names_token(const struct wire_template *template)
-{
-	struct wire_attribute attribute;
-
-	return wire_template_find(template, CKA_TOKEN, &attribute) && attribute.number;
-}
-
 /* A key whose check takes long. */
 static bool names_slow_key(const struct wire_template *template)
 {
@@ -69,30 +62,17 @@ static bool slow_TEMPLATE(struct call *call)
 	struct wire_create_object_request create;
 	struct wire_generate_key_request generate;
 	struct wire_unwrap_key_request unwrap;
-	struct wire_derive_key_request derive;
-	struct wire_encapsulate_key_request encapsulate;
-	struct wire_decapsulate_key_request decapsulate;
 
 	switch (call->header.opcode) {
 	case WIRE_OPCODE_create_object:
 		return wire_decode_create_object_request(call->body, &create) &&
-		       (names_token(&create.attributes) || names_slow_key(&create.attributes));
+		       names_slow_key(&create.attributes);
 	case WIRE_OPCODE_generate_key:
 		return wire_decode_generate_key_request(call->body, &generate) &&
-		       (names_token(&generate.attributes) ||
-		        makes_slowly(call, generate.mechanism.type));
-	case WIRE_OPCODE_unwrap_key:
-		return wire_decode_unwrap_key_request(call->body, &unwrap) &&
-		       (names_token(&unwrap.attributes) || names_slow_key(&unwrap.attributes));
-	case WIRE_OPCODE_encapsulate_key:
-		return wire_decode_encapsulate_key_request(call->body, &encapsulate) &&
-		       names_token(&encapsulate.attributes);
-	case WIRE_OPCODE_decapsulate_key:
-		return wire_decode_decapsulate_key_request(call->body, &decapsulate) &&
-		       names_token(&decapsulate.attributes);
+		       makes_slowly(call, generate.mechanism.type);
 	default:
-		return wire_decode_derive_key_request(call->body, &derive) &&
-		       names_token(&derive.attributes);
+		return wire_decode_unwrap_key_request(call->body, &unwrap) &&
+		       names_slow_key(&unwrap.attributes);
 	}
 }
 
@@ -100,46 +80,8 @@ static bool slow_PAIR(struct call *call)
 {
 	struct wire_generate_key_pair_request request;
 
-	if (!wire_decode_generate_key_pair_request(call->body, &request))
-		return false;
-	return names_token(&request.public_attributes) ||
-	       names_token(&request.private_attributes) ||
+	return wire_decode_generate_key_pair_request(call->body, &request) &&
 	       makes_slowly(call, request.mechanism.type);
-}
-
-static bool is_token_object(struct call *call, uint64_t session_handle, uint64_t object_handle)
-{
-	object_auto object = NULL;
-	uint64_t slot_id;
-
-	if (object_handle > UINT32_MAX ||
-	    !session_slot(call->application, session_handle, &slot_id))
-		return false;
-	object = token_find(agent_slot(call->agent, slot_id)->token,
-	                    application_handle(call->application, slot_id, (uint32_t)object_handle),
-	                    call->application, true);
-	return object && object->is_token;
-}
-
-static bool slow_OBJECT(struct call *call)
-{
-	struct wire_destroy_object_request destroy;
-	struct wire_set_attributes_request set;
-
-	if (call->header.opcode == WIRE_OPCODE_destroy_object)
-		return wire_decode_destroy_object_request(call->body, &destroy) &&
-		       is_token_object(call, destroy.session, destroy.object);
-	return wire_decode_set_attributes_request(call->body, &set) &&
-	       is_token_object(call, set.session, set.object);
-}
-
-static bool slow_COPY(struct call *call)
-{
-	struct wire_copy_object_request request;
-
-	return wire_decode_copy_object_request(call->body, &request) &&
-	       (names_token(&request.attributes) ||
-	        is_token_object(call, request.session, request.object));
 }
 
 static bool slow_RANDOM(struct call *call)
@@ -291,11 +233,32 @@ static bool state_permits(const struct call *call)
 	       call->header.opcode == WIRE_OPCODE_admin_status;
 }
 
-/* What changes tokens, logins or PINs is slow; what is quick concerns the caller's own sessions and
- * session objects, of which its library knows. */
+/* What changes tokens, logins or PINs is slow or committed; the rest concerns the caller's own
+ * sessions and session objects, of which its library knows. */
 static bool may_change_inits(const struct call *call, const struct row *row)
 {
-	return call->on_worker && (row->class == AUDIT_AUTH || row->class == AUDIT_ADMIN);
+	return (call->on_worker || call->committed) &&
+	       (row->class == AUDIT_AUTH || row->class == AUDIT_ADMIN);
+}
+
+/* The reply is there. */
+static void finish(struct call *call, const struct row *row, enum err err)
+{
+	if (may_change_inits(call, row))
+		epoch_raise(&call->agent->epoch);
+	call->ended_ns = clock_monotonic_ns();
+	err = audit(call, row, err);
+	metrics_count((unsigned int)(row - rows), call->record.mechanism, err,
+	              call->ended_ns - call->begun_ns);
+}
+
+void dispatch_committed(struct call *call, enum err err)
+{
+	call->commit = NULL;
+	call->committed = true;
+	if (err)
+		dispatch_fail(call, err);
+	finish(call, find_row(call->header.opcode), err);
 }
 
 void dispatch_run(struct call *call)
@@ -324,10 +287,10 @@ void dispatch_run(struct call *call)
 	}
 	if (call->reply.failed)
 		dispatch_fail(call, err = ERROR_MEMORY);
-	if (may_change_inits(call, row))
-		epoch_raise(&call->agent->epoch);
-	call->ended_ns = clock_monotonic_ns();
-	err = audit(call, row, err);
-	metrics_count((unsigned int)(row - rows), call->record.mechanism, err,
-	              call->ended_ns - call->begun_ns);
+	if (call->commit && !err)
+		return;
+	if (call->commit)
+		token_commit_discard(call->commit);
+	call->commit = NULL;
+	finish(call, row, err);
 }

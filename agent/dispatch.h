@@ -14,9 +14,13 @@
 /* Must a worker thread run this call? Looks at the body; decides nothing else. */
 bool dispatch_is_slow(struct call *call);
 /*
- * Runs it. When call->deferred is set, nothing was done and a worker must run it again. Otherwise
- * call->reply is a complete frame, and audit_sequence and delay_ms say what it waits for. */
+ * Runs it. When call->deferred is set, nothing was done and a worker must run it again. When
+ * call->commit is set, that is to be submitted, and dispatch_committed to be called with its
+ * result. Otherwise call->reply is a complete frame, and audit_sequence and delay_ms say what it
+ * waits for. */
 void dispatch_run(struct call *call);
+/* Any thread: the change has ended, and the call has run. */
+void dispatch_committed(struct call *call, enum err err);
 /* Replaces the reply by one that only says `err`. */
 void dispatch_fail(struct call *call, enum err err);
 /* May this opcode come before hello? */

@@ -165,8 +165,8 @@ static enum err make_object(struct session *session, struct attributes *set, str
 	return ERROR_NONE;
 }
 
-enum err handle_publish(struct session *session, struct attributes *const *sets, size_t count,
-                        uint64_t *handles)
+enum err handle_publish(struct call *call, struct session *session, struct attributes *const *sets,
+                        size_t count, uint64_t *handles)
 {
 	struct object *objects[PUBLISH_MAX] = {NULL};
 	enum err err = count <= PUBLISH_MAX ? ERROR_NONE : ERROR_INTERNAL;
@@ -174,7 +174,7 @@ enum err handle_publish(struct session *session, struct attributes *const *sets,
 	for (size_t i = 0; !err && i < count; i++)
 		err = make_object(session, sets[i], &objects[i]);
 	if (!err)
-		err = token_add_objects(session->slot->token, objects, count);
+		err = token_add_objects(session->slot->token, objects, count, &call->commit);
 	for (size_t i = 0; i < PUBLISH_MAX; i++) {
 		if (!err && i < count)
 			handles[i] = application_handle(session->application, session->slot_id,

@@ -61,9 +61,9 @@ enum err handle_step(struct call *call, const struct session *session, enum oper
 /* May the session make an object with these attributes? */
 enum err handle_may_write(const struct session *session, const struct attributes *set) MUST_CHECK;
 /* Makes objects of complete sets (emptied), owned by the session when they are session objects, and
- * publishes all or none. */
-enum err handle_publish(struct session *session, struct attributes *const *sets, size_t count,
-                        uint64_t *handles) MUST_CHECK;
+ * publishes all or none; token objects by call->commit. The handler's last step. */
+enum err handle_publish(struct call *call, struct session *session, struct attributes *const *sets,
+                        size_t count, uint64_t *handles) MUST_CHECK;
 /* Puts a report, which is given up, into the call's output. */
 enum err handle_put_json(struct call *call, json_t *report, struct wire_bytes *reply) MUST_CHECK;
 /* The context for template_build of a key or object made in this session. */

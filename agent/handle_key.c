@@ -50,7 +50,7 @@ enum err handle_generate_key(struct call *call, const struct wire_generate_key_r
 	if (!err)
 		err = template_complete(&context, crypto, &set);
 	if (!err)
-		err = handle_publish(session, sets, 1, &reply->key);
+		err = handle_publish(call, session, sets, 1, &reply->key);
 	return err;
 }
 
@@ -124,7 +124,7 @@ enum err handle_generate_key_pair(struct call *call,
 	if (!err)
 		err = pair_make(call, mechanism, &request->mechanism, &pair);
 	if (!err)
-		err = handle_publish(session, sets, 2, handles);
+		err = handle_publish(call, session, sets, 2, handles);
 	if (err)
 		return err;
 	reply->public_key = handles[0];
@@ -300,7 +300,7 @@ static enum err make_from_key(struct call *call, const struct from_key *how,
 			&(struct derivation){mechanism, request->parameter, base, other}, &set);
 	if (!err)
 		err = template_complete(&context, call->agent->crypto, &set);
-	return err ? err : handle_publish(session, sets, 1, handle);
+	return err ? err : handle_publish(call, session, sets, 1, handle);
 }
 
 enum err handle_unwrap_key(struct call *call, const struct wire_unwrap_key_request *request,

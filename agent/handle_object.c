@@ -32,7 +32,7 @@ enum err handle_create_object(struct call *call, const struct wire_create_object
 	if (!err)
 		err = template_complete(&context, agent->crypto, &set);
 	if (!err)
-		err = handle_publish(session, sets, 1, &reply->object);
+		err = handle_publish(call, session, sets, 1, &reply->object);
 	return err;
 }
 
@@ -68,7 +68,7 @@ enum err handle_copy_object(struct call *call, const struct wire_copy_object_req
 	if (!err)
 		err = handle_may_write(session, &set);
 	if (!err)
-		err = handle_publish(session, sets, 1, &reply->new_object);
+		err = handle_publish(call, session, sets, 1, &reply->new_object);
 	return err;
 }
 
@@ -89,17 +89,18 @@ enum err handle_destroy_object(struct call *call, const struct wire_destroy_obje
 	handle_note_key(call, object);
 	err = handle_may_write(session, &object->attributes);
 	if (!err)
-		err = token_remove_object(session->slot->token, object);
+		err = token_remove_object(session->slot->token, object, &call->commit);
 	return err;
 }
 
-static enum err replace(struct session *session, struct object *object, struct attributes *set)
+static enum err replace(struct call *call, struct session *session, struct object *object,
+                        struct attributes *set)
 {
 	object_auto successor = NULL;
 	enum err err = object_new(set, &successor);
 
 	if (!err)
-		err = token_replace_object(session->slot->token, object, successor);
+		err = token_replace_object(session->slot->token, object, successor, &call->commit);
 	return err;
 }
 
@@ -120,7 +121,6 @@ enum err handle_set_attributes(struct call *call, const struct wire_set_attribut
 	session_auto session = NULL;
 	object_auto object = NULL;
 	attributes_auto set = {0};
-	bool compromised = false;
 	enum err err;
 
 	(void)reply;
@@ -136,13 +136,7 @@ enum err handle_set_attributes(struct call *call, const struct wire_set_attribut
 	if (!err)
 		err = template_modify(object, &request->attributes,
 		                      session_login(session) == LOGIN_SO, &set);
-	if (!err)
-		compromised = attributes_flag(&set, CKA_CRATON_COMPROMISED);
-	if (!err)
-		err = replace(session, object, &set);
-	if (!err && compromised) /* operations that were begun with it end with it */
-		atomic_fetch_or(&object->usage, USAGE_COMPROMISED);
-	return err;
+	return err ? err : replace(call, session, object, &set);
 }
 
 enum err handle_get_object_size(struct call *call,

@@ -18,6 +18,7 @@
 #include "log.h"
 #include "loop.h"
 #include "slots.h"
+#include "token.h"
 
 #define SPARE_CALLS_MAX 64u
 #define SYNC_DELAY_MS   1000u
@@ -167,6 +168,14 @@ uint64_t loop_busy_poll_ns(const struct loop *loop)
 
 /* ---- running ---- */
 
+static void on_committed(void *context, enum err err)
+{
+	struct call *call = context;
+
+	dispatch_committed(call, err);
+	loop_post_call(call->loop, call);
+}
+
 static void run_on_worker(struct job *job)
 {
 	struct call *call = container_of(job, struct call, job);
@@ -174,7 +183,10 @@ static void run_on_worker(struct job *job)
 	dispatch_run(call);
 	if (call->application)
 		atomic_fetch_sub(&call->application->calls_on_workers, 1);
-	loop_post_call(call->loop, call);
+	if (call->commit)
+		token_commit_submit(call->commit, on_committed, call);
+	else
+		loop_post_call(call->loop, call);
 }
 
 /* The receive buffer goes back to the kernel when this returns, so a slow call takes its body
@@ -189,6 +201,15 @@ static bool copy_body(struct call *call)
 	return !call->body_copy.failed;
 }
 
+/* What came after the call in its ring waits for it. */
+static void hold_ring(struct call *call)
+{
+	if (!call->by_ring)
+		return;
+	connection_ring_hold(call->connection);
+	call->holds_ring = true;
+}
+
 static void hand_to_worker(struct loop *loop, struct call *call)
 {
 	if (!copy_body(call)) {
@@ -196,10 +217,7 @@ static void hand_to_worker(struct loop *loop, struct call *call)
 		loop_call_done(loop, call);
 		return;
 	}
-	if (call->by_ring) {
-		connection_ring_hold(call->connection);
-		call->holds_ring = true;
-	}
+	hold_ring(call);
 	call->on_worker = true;
 	call->deferred = false;
 	call->begun_ns = 0; /* the time in the queue is not the call's */
@@ -214,6 +232,14 @@ static void hand_to_worker(struct loop *loop, struct call *call)
 		return;
 	}
 	workers_add(loop->agent->workers, &call->job);
+}
+
+/* The receive buffer goes back, and nobody looks at the body any more. */
+static void hand_to_committer(struct call *call)
+{
+	call->body = (struct wire_bytes){NULL, 0};
+	hold_ring(call);
+	token_commit_submit(call->commit, on_committed, call);
 }
 
 /* Requests that follow replies closely make spinning worth while; others make it stop. */
@@ -235,6 +261,8 @@ void loop_run_call(struct loop *loop, struct call *call)
 	dispatch_run(call);
 	if (call->deferred)
 		hand_to_worker(loop, call);
+	else if (call->commit)
+		hand_to_committer(call);
 	else
 		loop_call_done(loop, call);
 }
@@ -268,7 +296,7 @@ void loop_renew_keyring(struct loop *loop)
 
 void loop_finish_calls(struct loop *loop, struct call *calls)
 {
-	/* Whatever changes a token is slow, so it comes through here. */
+	/* Whatever changes a token is slow or committed, so it comes through here. */
 	if (calls && keyring_touch(loop->agent->keyring)) {
 		loop->keyring_timer.handler = on_keyring_timer;
 		loop_arm_timer(loop, &loop->keyring_timer, KEYRING_DELAY_MS, &loop->keyring_delay);

@@ -19,6 +19,7 @@
 #include "application.h"
 #include "audit.h"
 #include "audit_checkpoint.h"
+#include "committer.h"
 #include "config.h"
 #include "crypto.h"
 #include "device_key.h"
@@ -127,7 +128,8 @@ static enum err load_token(void *context, const struct store_token *row)
 static int open_tokens(struct agent *agent, char *error, size_t error_len)
 {
 	struct token_loader loader = {
-		agent, {agent->crypto, agent->store, agent->config, agent->device_key}};
+		agent,
+		{agent->crypto, agent->store, agent->config, agent->device_key, agent->committer}};
 	enum err err;
 
 	agent->slots = calloc(agent->slot_count, sizeof(*agent->slots));
@@ -152,6 +154,12 @@ static int open_store(struct agent *agent, char *error, size_t error_len)
 	if (device_key_open(&agent->device_key, config, agent->store, agent->crypto, error,
 	                    error_len))
 		return -1;
+	if (committer_start(&agent->committer, agent->store)) {
+		snprintf(error, error_len,
+		         "cannot start the committer: %s; raise the limit of tasks",
+		         strerror(errno));
+		return -1;
+	}
 	return open_tokens(agent, error, error_len);
 }
 
@@ -271,6 +279,7 @@ static void close_tokens(struct agent *agent)
 static void close_all(struct agent *agent)
 {
 	workers_stop(agent->workers);
+	committer_stop(agent->committer);
 	loops_close(agent);
 	keyring_close(agent->keyring);
 	events_close(agent->events);

@@ -12,6 +12,7 @@
 #include "agent.h"
 #include "application.h"
 #include "audit.h"
+#include "committer.h"
 #include "drbg.h"
 #include "events.h"
 #include "slots.h"
@@ -433,6 +434,16 @@ static void put_memory(FILE *out)
 	put(out, METRIC_MEMORY, "{kind=\"used\"}", (double)memory.used_len);
 }
 
+static void put_store(FILE *out, struct agent *agent)
+{
+	struct committer_statistics store;
+
+	committer_statistics(agent->committer, &store);
+	put_one(out, METRIC_STORE_WAITING, committer_waiting(agent->committer));
+	put_one(out, METRIC_STORE_CHANGES, (double)store.changes);
+	put_one(out, METRIC_STORE_GROUPS, (double)store.groups);
+}
+
 void metrics_write(struct agent *agent, FILE *out)
 {
 	struct events_statistics events;
@@ -442,6 +453,7 @@ void metrics_write(struct agent *agent, FILE *out)
 	put_applications(out, agent);
 	put_tokens(out, agent);
 	put_one(out, METRIC_JOBS_WAITING, workers_waiting(agent->workers));
+	put_store(out, agent);
 	put_drbg(out, agent);
 	put_audit(out, agent);
 	put_memory(out);

@@ -51,7 +51,7 @@ enum object_usage {
 
 struct object {
 	atomic_uint references;
-	uint32_t handle; /* 0 until published */
+	uint32_t handle; /* 0 until one is given */
 	uint8_t uid[OBJECT_UID_LEN];
 	uint64_t revision; /* counts replacements of a token object */
 	bool is_token;     /* CKA_TOKEN */

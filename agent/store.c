@@ -26,6 +26,9 @@ enum statement {
 	STATEMENT_BEGIN,
 	STATEMENT_COMMIT,
 	STATEMENT_ROLLBACK,
+	STATEMENT_SAVEPOINT,
+	STATEMENT_ROLLBACK_TO,
+	STATEMENT_RELEASE,
 	STATEMENT_LOAD_TOKENS,
 	STATEMENT_WRITE_TOKEN,
 	STATEMENT_DELETE_SLOT,
@@ -46,6 +49,9 @@ static const char *const sql[STATEMENT_COUNT] = {
 	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
 	[STATEMENT_COMMIT] = "COMMIT",
 	[STATEMENT_ROLLBACK] = "ROLLBACK",
+	[STATEMENT_SAVEPOINT] = "SAVEPOINT change",
+	[STATEMENT_ROLLBACK_TO] = "ROLLBACK TO change",
+	[STATEMENT_RELEASE] = "RELEASE change",
 	[STATEMENT_LOAD_TOKENS] = "SELECT slot_id, label, serial, created, so_pin, user_pin FROM "
 				  "tokens ORDER BY slot_id",
 	[STATEMENT_WRITE_TOKEN] =
@@ -352,23 +358,62 @@ enum err store_load_objects(struct store *store, uint64_t slot_id, bool is_priva
 	return err;
 }
 
-enum err store_change_objects(struct store *store, const struct store_row *rows, size_t count,
-                              uint64_t slot_id, const uint8_t (*deleted)[OBJECT_UID_LEN],
-                              size_t deleted_count)
+/* ---- changes ---- */
+
+static enum err apply_change(struct store *store, const struct store_change *change)
+{
+	enum err err = ERROR_NONE;
+
+	for (size_t i = 0; !err && i < change->count; i++)
+		err = put_object(store, STATEMENT_PUT_OBJECT, &change->rows[i]);
+	for (size_t i = 0; !err && i < change->deleted_count; i++)
+		err = delete_object(store, change->slot_id, change->deleted[i]);
+	return err;
+}
+
+/*
+ * One change of a transaction, the result in its err. A single statement is all or nothing by
+ * itself; more of them have a savepoint. Returns what ended the transaction: SQLite rolls back all
+ * of it when the disk is full.
+ */
+static enum err apply_one(struct store *store, struct store_change *change)
+{
+	bool several = change->count + change->deleted_count > 1;
+	enum err err = several ? execute(store, STATEMENT_SAVEPOINT) : ERROR_NONE;
+
+	if (err)
+		return err;
+	change->err = apply_change(store, change);
+	if (sqlite3_get_autocommit(store->database))
+		return change->err ? change->err : ERROR_STORE;
+	if (several && change->err)
+		err = execute(store, STATEMENT_ROLLBACK_TO);
+	if (several && !err)
+		err = execute(store, STATEMENT_RELEASE);
+	return err;
+}
+
+void store_change_group(struct store *store, struct store_change *const *changes, size_t count)
 {
 	enum err err;
 
 	pthread_mutex_lock(&store->lock);
 	err = execute(store, STATEMENT_BEGIN);
-	if (!err) {
-		for (size_t i = 0; !err && i < count; i++)
-			err = put_object(store, STATEMENT_PUT_OBJECT, &rows[i]);
-		for (size_t i = 0; !err && i < deleted_count; i++)
-			err = delete_object(store, slot_id, deleted[i]);
-		err = finish(store, err);
+	for (size_t i = 0; i < count; i++) {
+		changes[i]->err = ERROR_NONE;
+		if (!err)
+			err = apply_one(store, changes[i]);
 	}
+	err = finish(store, err);
 	pthread_mutex_unlock(&store->lock);
-	return err;
+	for (size_t i = 0; i < count; i++)
+		changes[i]->err = changes[i]->err ? changes[i]->err : err;
+}
+
+enum err store_change_objects(struct store *store, struct store_change *change)
+{
+	store_change_group(store, &change, 1);
+	return change->err;
 }
 
 /* The one number that a bound statement gives. */
@@ -472,7 +517,7 @@ enum err store_restore(struct store *store, const struct store_restore *restore)
 
 enum err store_put_objects(struct store *store, const struct store_row *rows, size_t count)
 {
-	return store_change_objects(store, rows, count, 0, NULL, 0);
+	return store_change_objects(store, &(struct store_change){.rows = rows, .count = count});
 }
 
 enum err store_delete_object(struct store *store, uint64_t slot_id,

@@ -2,7 +2,7 @@
 /*
  * The object store: one SQLite database, one owner, every committed change durable (WAL,
  * synchronous=FULL, EXCLUSIVE locking). It keeps opaque sealed rows; it never sees a key. Calls
- * block on disk: worker threads only, never a loop. Thread-safe by one mutex.
+ * block on disk: workers and the committer only, never a loop. Thread-safe by one mutex.
  */
 #ifndef AGENT_STORE_H
 #define AGENT_STORE_H
@@ -80,11 +80,28 @@ enum err store_count_objects(struct store *store, uint64_t slot_id, uint64_t *co
 /* Inserts the rows, or replaces those with the same uid, all or none. Durable on return. */
 enum err store_put_objects(struct store *store, const struct store_row *rows,
                            size_t count) MUST_CHECK;
-/* The same, and deletes the objects with these uids in the same step. ERROR_OBJECT_HANDLE, and
- * nothing is done, when one of them is not there. */
-enum err store_change_objects(struct store *store, const struct store_row *rows, size_t count,
-                              uint64_t slot_id, const uint8_t (*deleted)[OBJECT_UID_LEN],
-                              size_t deleted_count) MUST_CHECK;
+/*
+ * A change of a slot's objects, all of it or nothing: the rows are inserted, or replace those with
+ * the same uid, and the objects with these uids are deleted; ERROR_OBJECT_HANDLE when one of them
+ * is not there. What it points to is borrowed.
+ */
+struct store_change {
+	const struct store_row *rows;
+	size_t count;
+	uint64_t slot_id;
+	const uint8_t (*deleted)[OBJECT_UID_LEN];
+	size_t deleted_count;
+	enum err err; /* how it ended */
+};
+
+/*
+ * Several changes, in this order, in one transaction. One that fails by itself leaves nothing and
+ * takes nothing from the others; when the transaction fails, all of them do. What ended well is
+ * durable on return.
+ */
+void store_change_group(struct store *store, struct store_change *const *changes, size_t count);
+/* One change. */
+enum err store_change_objects(struct store *store, struct store_change *change) MUST_CHECK;
 /* What a backup brings: the token's row and all its objects, instead of those that it has. */
 struct store_restore {
 	const struct store_token *token;

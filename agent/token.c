@@ -288,6 +288,7 @@ static enum err reset(struct token *token, const struct store_token *row)
 		return err;
 	pthread_rwlock_wrlock(&token->lock);
 	token_forget_objects(token);
+	token->generation++;
 	token->row = *row;
 	token->initialized = true;
 	token->user_guard = (struct pin_guard){0};

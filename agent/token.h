@@ -20,6 +20,7 @@
 #include "store.h"
 #include "wire/attribute.h"
 
+struct committer;
 struct config;
 struct token;
 struct application;
@@ -50,6 +51,7 @@ struct token_environment {
 	struct store *store;
 	const struct config *_Atomic config;
 	const uint8_t *device_key; /* CRYPTO_KEY_LEN octets: seals public objects */
+	struct committer *committer;
 };
 
 /*
@@ -95,21 +97,37 @@ enum err token_set_pin(struct token *token, enum token_user user, struct wire_by
                        struct wire_bytes new_pin, unsigned int *delay_ms) MUST_CHECK;
 
 /*
- * Publishes objects, all or none, and gives them handles; takes its own references. Token objects
- * are stored first ([slow] when any has is_token), session objects touch memory only. At most
- * TOKEN_ADD_MAX. ERROR_USER_NOT_LOGGED_IN when a private token object comes while no user is logged
- * in, or no more.
+ * Changes of objects. What touches session objects alone is done on return, with *commit NULL.
+ * Otherwise *commit is the change, made but not begun: the caller gives it to token_commit_submit,
+ * or drops it by token_commit_discard. Nothing of it is seen before it is durable, but for session
+ * objects that are added beside token objects: their application sees them at once, and no more
+ * when the change fails.
+ *
+ * token_add_objects gives the objects handles and takes its own references; at most TOKEN_ADD_MAX,
+ * all or none. ERROR_USER_NOT_LOGGED_IN when a private token object comes while no user is logged
+ * in.
  */
+struct token_commit;
+
 #define TOKEN_ADD_MAX 2u
-enum err token_add_objects(struct token *token, struct object *const *objects,
-                           size_t count) MUST_CHECK;
-/* [slow for token objects] Removes one, or what it was replaced by. ERROR_OBJECT_HANDLE when it is
- * gone already, or was unloaded since by a logout. */
-enum err token_remove_object(struct token *token, struct object *object) MUST_CHECK;
-/* [slow for token objects] Publishes `successor` in the place of `object`, same handle and uid,
- * next revision. */
-enum err token_replace_object(struct token *token, struct object *object,
-                              struct object *successor) MUST_CHECK;
+enum err token_add_objects(struct token *token, struct object *const *objects, size_t count,
+                           struct token_commit **commit) MUST_CHECK;
+/* Removes one, or what it was replaced by. */
+enum err token_remove_object(struct token *token, struct object *object,
+                             struct token_commit **commit) MUST_CHECK;
+/* Publishes `successor` in the place of `object`, same handle and uid, next revision. When it is
+ * marked as compromised, so is `object`, whoever holds it. */
+enum err token_replace_object(struct token *token, struct object *object, struct object *successor,
+                              struct token_commit **commit) MUST_CHECK;
+/*
+ * Has it carried out, in the order of submission; then `done` is told, by the committer's thread.
+ * ERROR_OBJECT_HANDLE when what was to be removed is gone, or what was to be replaced has been, or
+ * was unloaded since by a logout; ERROR_USER_NOT_LOGGED_IN when it is no more so for a private
+ * object; ERROR_SESSION_HANDLE when the token was initialised since.
+ */
+void token_commit_submit(struct token_commit *commit, void (*done)(void *context, enum err err),
+                         void *context);
+void token_commit_discard(struct token_commit *commit);
 /* [slow] Several changes of private token objects, all or none, whatever happens meanwhile: power
  * loss, too. ERROR_OBJECT_HANDLE when one that is to be replaced or removed was changed since by
  * somebody else. */

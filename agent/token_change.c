@@ -123,6 +123,7 @@ static void publish(struct token *token, const struct token_change *change)
 
 enum err token_change_objects(struct token *token, const struct token_change *change)
 {
+	struct store_change stored;
 	struct rows rows = {0};
 	enum err err;
 
@@ -130,9 +131,16 @@ enum err token_change_objects(struct token *token, const struct token_change *ch
 	err = check(token, change);
 	if (!err)
 		err = fill_rows(token, change, &rows);
-	if (!err)
-		err = store_change_objects(token->environment.store, rows.rows, rows.count,
-		                           token->slot_id, rows.deleted, change->removed_count);
+	if (!err) {
+		stored = (struct store_change){
+			.rows = rows.rows,
+			.count = rows.count,
+			.slot_id = token->slot_id,
+			.deleted = rows.deleted,
+			.deleted_count = change->removed_count,
+		};
+		err = store_change_objects(token->environment.store, &stored);
+	}
 	if (!err)
 		publish(token, change);
 	pthread_mutex_unlock(&token->change);

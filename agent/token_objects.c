@@ -269,7 +269,7 @@ enum err token_insert_new(struct token *token, struct object *object)
 }
 
 /* In memory, all or none. */
-static enum err publish(struct token *token, struct object *const *objects, size_t count)
+enum err token_publish(struct token *token, struct object *const *objects, size_t count)
 {
 	enum err err = ERROR_NONE;
 	size_t done = 0;
@@ -285,37 +285,6 @@ static enum err publish(struct token *token, struct object *const *objects, size
 	return err;
 }
 
-/* Those of the objects that are token objects, in one transaction. */
-static enum err store_objects(struct token *token, struct object *const *objects, size_t count)
-{
-	struct wire_buffer sealed[TOKEN_ADD_MAX] = {0};
-	struct store_row rows[TOKEN_ADD_MAX];
-	size_t row_count = 0;
-	enum err err = ERROR_NONE;
-
-	for (size_t i = 0; !err && i < count; i++) {
-		if (!objects[i]->is_token)
-			continue;
-		err = token_make_row(token, objects[i], &sealed[row_count], &rows[row_count]);
-		row_count++;
-	}
-	if (!err && row_count)
-		err = store_put_objects(token->environment.store, rows, row_count);
-	for (size_t i = 0; i < row_count; i++)
-		wire_buffer_free(&sealed[i]);
-	return err;
-}
-
-/* Takes back what was stored and could not be published. */
-static void unstore_objects(struct token *token, struct object *const *objects, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (objects[i]->is_token &&
-		    store_delete_object(token->environment.store, token->slot_id, objects[i]->uid))
-			log_error("store: an object that could not be added stays in the store");
-	}
-}
-
 static bool any_token_object(struct object *const *objects, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -325,27 +294,20 @@ static bool any_token_object(struct object *const *objects, size_t count)
 	return false;
 }
 
-enum err token_add_objects(struct token *token, struct object *const *objects, size_t count)
+enum err token_add_objects(struct token *token, struct object *const *objects, size_t count,
+                           struct token_commit **commit)
 {
-	bool stored = any_token_object(objects, count);
 	enum err err;
 
+	*commit = NULL;
 	if (count > TOKEN_ADD_MAX)
 		return ERROR_INTERNAL;
 	err = name_objects(token, objects, count);
 	if (err)
 		return err;
-	if (!stored)
-		return publish(token, objects, count);
-	pthread_mutex_lock(&token->change);
-	err = store_objects(token, objects, count);
-	if (!err) {
-		err = publish(token, objects, count);
-		if (err)
-			unstore_objects(token, objects, count);
-	}
-	pthread_mutex_unlock(&token->change);
-	return err;
+	if (any_token_object(objects, count))
+		return token_commit_add(token, objects, count, commit);
+	return token_publish(token, objects, count);
 }
 
 bool token_is_current(const struct token *token, const struct object *object)
@@ -364,61 +326,33 @@ static enum err unpublish(struct token *token, const struct object *object)
 	return removed ? ERROR_NONE : ERROR_OBJECT_HANDLE;
 }
 
-/* Is the object, or what replaced it, published? A handle is not given out twice. */
-static bool is_published(struct token *token, const struct object *object)
+enum err token_remove_object(struct token *token, struct object *object,
+                             struct token_commit **commit)
 {
-	bool there;
-
-	pthread_rwlock_rdlock(&token->lock);
-	there = object_table_find(token->table, object->handle) != NULL;
-	pthread_rwlock_unlock(&token->lock);
-	return there;
+	*commit = NULL;
+	return object->is_token ? token_commit_remove(token, object, commit)
+	                        : unpublish(token, object);
 }
 
-enum err token_remove_object(struct token *token, struct object *object)
+enum err token_put_successor(struct token *token, struct object *object, struct object *successor)
 {
 	enum err err = ERROR_OBJECT_HANDLE;
 
-	if (!object->is_token)
-		return unpublish(token, object);
-	/* The row goes first; whoever comes second finds none. */
-	pthread_mutex_lock(&token->change);
-	if (is_published(token, object))
-		err = store_delete_object(token->environment.store, token->slot_id, object->uid);
-	if (!err) {
-		pthread_rwlock_wrlock(&token->lock);
-		object_table_remove(token->table, object->handle);
-		pthread_rwlock_unlock(&token->lock);
-	}
-	pthread_mutex_unlock(&token->change);
-	return err;
-}
-
-static enum err republish(struct token *token, const struct object *object,
-                          struct object *successor)
-{
-	enum err err = ERROR_OBJECT_HANDLE;
-
-	pthread_rwlock_wrlock(&token->lock);
 	if (token_is_current(token, object))
 		err = object_table_replace(token->table, successor);
-	pthread_rwlock_unlock(&token->lock);
+	if (!err) /* operations that were begun with it end with it */
+		atomic_fetch_or(&object->usage, successor->usage & USAGE_COMPROMISED);
 	return err;
 }
 
-static enum err store_and_republish(struct token *token, const struct object *object,
-                                    struct object *successor)
+static enum err republish(struct token *token, struct object *object, struct object *successor)
 {
-	bool current;
 	enum err err;
 
-	pthread_rwlock_rdlock(&token->lock);
-	current = token_is_current(token, object);
+	pthread_rwlock_wrlock(&token->lock);
+	err = token_put_successor(token, object, successor);
 	pthread_rwlock_unlock(&token->lock);
-	if (!current)
-		return ERROR_OBJECT_HANDLE;
-	err = store_objects(token, &successor, 1);
-	return err ? err : republish(token, object, successor);
+	return err;
 }
 
 void token_succeed(const struct object *object, struct object *successor)
@@ -430,17 +364,13 @@ void token_succeed(const struct object *object, struct object *successor)
 	successor->session_handle = object->session_handle;
 }
 
-enum err token_replace_object(struct token *token, struct object *object, struct object *successor)
+enum err token_replace_object(struct token *token, struct object *object, struct object *successor,
+                              struct token_commit **commit)
 {
-	enum err err;
-
+	*commit = NULL;
 	token_succeed(object, successor);
-	if (!object->is_token)
-		return republish(token, object, successor);
-	pthread_mutex_lock(&token->change);
-	err = store_and_republish(token, object, successor);
-	pthread_mutex_unlock(&token->change);
-	return err;
+	return object->is_token ? token_commit_replace(token, object, successor, commit)
+	                        : republish(token, object, successor);
 }
 
 /* ---- finding ---- */

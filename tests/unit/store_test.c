@@ -187,24 +187,128 @@ TEST(all_or_none)
 	store_close(store);
 }
 
+#define CHANGES 8u
+
+/* Changes of two rows each; changes[i] has rows 2i + 1 and 2i + 2. */
+struct group {
+	struct store_row rows[CHANGES][2];
+	struct store_change changes[CHANGES], *list[CHANGES];
+};
+
+static void make_group(struct group *group, const char *sealed)
+{
+	for (uint32_t i = 0; i < CHANGES; i++) {
+		group->rows[i][0] = make_row(0, 2 * i + 1, sealed);
+		group->rows[i][1] = make_row(0, 2 * i + 2, sealed);
+		group->changes[i] = (struct store_change){.rows = group->rows[i], .count = 2};
+		group->list[i] = &group->changes[i];
+	}
+}
+
+/* What fails by itself leaves nothing: neither a row that was put before the bad one, nor one that
+ * was put before an object that cannot be deleted. */
+TEST(one_bad_change_of_a_group)
+{
+	static const uint8_t missing[1][OBJECT_UID_LEN] = {{0xff}};
+	struct group group;
+
+	open_store();
+	make_group(&group, "x");
+	group.rows[2][1].sealed = (struct wire_bytes){NULL, 0};
+	group.changes[5].deleted = missing;
+	group.changes[5].deleted_count = 1;
+	group.changes[7].count = 0; /* a single statement that finds nothing */
+	group.changes[7].deleted = missing;
+	group.changes[7].deleted_count = 1;
+	store_change_group(store, group.list, CHANGES);
+	for (uint32_t i = 0; i < CHANGES; i++)
+		EXPECT_EQ(group.changes[i].err, i == 2             ? ERROR_STORE
+		                                : i == 5 || i == 7 ? ERROR_OBJECT_HANDLE
+		                                                   : ERROR_NONE);
+	reopen();
+	load(0, false);
+	ASSERT_EQ(loaded.count, 10);
+	for (uint32_t i = 0, number = 1; i < loaded.count; i++, number++) {
+		if (number == 5 || number == 11)
+			number += 2;
+		EXPECT_EQ(loaded.numbers[i], number);
+	}
+	store_close(store);
+}
+
+/* Later changes of a group see the earlier ones, and the last word counts. */
+TEST(a_group_keeps_its_order)
+{
+	struct store_row first = make_row(0, 1, "first"), second = make_row(0, 1, "second");
+	const uint8_t(*uid)[OBJECT_UID_LEN] = (const uint8_t(*)[OBJECT_UID_LEN]) & first.uid;
+	struct store_change put = {.rows = &first, .count = 1},
+			    again = {.rows = &second, .count = 1},
+			    gone = {.deleted = uid, .deleted_count = 1}, missed = gone,
+			    last = again;
+	struct store_change *list[] = {&put, &again, &gone, &missed, &last};
+
+	open_store();
+	store_change_group(store, list, 3);
+	load(0, false);
+	EXPECT_EQ(loaded.count, 0);
+	store_change_group(store, list, 5);
+	EXPECT_EQ(gone.err, ERROR_NONE);
+	EXPECT_EQ(missed.err, ERROR_OBJECT_HANDLE);
+	EXPECT_EQ(last.err, ERROR_NONE);
+	load(0, false);
+	ASSERT_EQ(loaded.count, 1);
+	EXPECT_STREQ(loaded.sealed[0], "second");
+	store_close(store);
+}
+
+/* What the disk may grow to; SIGXFSZ is an error of write then. */
+static void limit_files(rlim_t len)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = len ? len : limit.rlim_max;
+	ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* The transaction cannot be written: all of the group fail, and nothing of it is there. */
+TEST(a_group_fails_as_a_whole)
+{
+	struct group group;
+
+	open_store();
+	ASSERT_EQ(put_one(0, 100, "before"), ERROR_NONE);
+	make_group(&group, "x");
+	limit_files(4096);
+	store_change_group(store, group.list, CHANGES);
+	limit_files(0);
+	for (uint32_t i = 0; i < CHANGES; i++)
+		EXPECT_EQ(group.changes[i].err, ERROR_STORE);
+	load(0, false);
+	EXPECT_EQ(loaded.count, 1);
+	store_change_group(store, group.list, CHANGES);
+	for (uint32_t i = 0; i < CHANGES; i++)
+		EXPECT_EQ(group.changes[i].err, ERROR_NONE);
+	reopen();
+	load(0, false);
+	EXPECT_EQ(loaded.count, 1 + 2 * CHANGES);
+	store_close(store);
+}
+
 /* A disk that takes no more: the error is told, and the store lives on when there is room. */
 TEST(failed_writes_lose_nothing)
 {
-	struct rlimit limit;
 	enum err err = ERROR_NONE;
 	uint32_t done = 0;
 
 	open_store();
-	ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = 256 * 1024;
-	signal(SIGXFSZ, SIG_IGN);
-	ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit_files(256 * 1024);
 	while (!err && done < ROWS_MAX - 1) {
 		err = put_one(0, done + 1, "x");
 		done += !err;
 	}
-	limit.rlim_cur = limit.rlim_max;
-	ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit_files(0);
 	EXPECT_NE(err, ERROR_NONE);
 	EXPECT_EQ(put_one(0, done + 1, "x"), ERROR_NONE);
 	reopen();

@@ -84,7 +84,7 @@ static uint32_t add(const char *label, unsigned int kind)
 
 	if (!(kind & TOKEN))
 		object->application = APPLICATION(1);
-	ASSERT_EQ(token_add_objects(token, &object, 1), ERROR_NONE);
+	ASSERT_EQ(add_objects(&object, 1), ERROR_NONE);
 	ASSERT_NE(object->handle, 0);
 	return object->handle;
 }
@@ -337,7 +337,7 @@ TEST(serials)
 	first = info();
 	for (int i = 0; i < 16; i++)
 		EXPECT_NOT_NULL(memchr("0123456789abcdef", first.serial[i], 16));
-	environment = (struct token_environment){base_crypto, store, config, device_key};
+	environment = (struct token_environment){base_crypto, store, config, device_key, committer};
 	ASSERT_EQ(token_new(&slot_0, 0, &environment, NULL), ERROR_NONE);
 	ASSERT_EQ(token_initialize(slot_0, SO_PIN, wire_text("y"), &delay_ms), ERROR_NONE);
 	token_info(slot_0, &first);
@@ -416,7 +416,7 @@ TEST(private_objects_go_with_the_last_logout)
 
 	open_initialized();
 	refused = make("refused", TOKEN | PRIVATE);
-	EXPECT_EQ(token_add_objects(token, &refused, 1), ERROR_USER_NOT_LOGGED_IN);
+	EXPECT_EQ(add_objects(&refused, 1), ERROR_USER_NOT_LOGGED_IN);
 	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
 	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
 	handle = add("secret", TOKEN | PRIVATE);
@@ -448,7 +448,7 @@ TEST(session_objects)
 	other = make("other", SESSION);
 	other->application = APPLICATION(2);
 	other->session_handle = 7;
-	ASSERT_EQ(token_add_objects(token, &other, 1), ERROR_NONE);
+	ASSERT_EQ(add_objects(&other, 1), ERROR_NONE);
 	EXPECT_EQ(seen(NULL), 2);
 	EXPECT_NULL(token_find(token, handle, APPLICATION(2), true));
 	token_drop_private_session_objects(token, APPLICATION(1));
@@ -473,12 +473,12 @@ TEST(replace_and_remove)
 	first = make("first", TOKEN);
 	second = make("second", TOKEN);
 	third = make("third", TOKEN);
-	ASSERT_EQ(token_add_objects(token, &first, 1), ERROR_NONE);
-	ASSERT_EQ(token_replace_object(token, first, second), ERROR_NONE);
+	ASSERT_EQ(add_objects(&first, 1), ERROR_NONE);
+	ASSERT_EQ(replace_object(first, second), ERROR_NONE);
 	EXPECT_EQ(second->handle, first->handle);
 	EXPECT_EQ(second->revision, first->revision + 1);
 	EXPECT_MEMEQ(second->uid, first->uid, OBJECT_UID_LEN);
-	EXPECT_EQ(token_replace_object(token, first, third), ERROR_OBJECT_HANDLE);
+	EXPECT_EQ(replace_object(first, third), ERROR_OBJECT_HANDLE);
 	for (int round = 0; round < 2; round++) {
 		EXPECT_EQ(seen("first"), 0);
 		EXPECT_EQ(seen("second"), 1);
@@ -489,8 +489,8 @@ TEST(replace_and_remove)
 	ASSERT_EQ(search("second", handles), 1);
 	last = token_find(token, handles[0], APPLICATION(1), false);
 	ASSERT_NOT_NULL(last);
-	EXPECT_EQ(token_remove_object(token, last), ERROR_NONE);
-	EXPECT_EQ(token_remove_object(token, last), ERROR_OBJECT_HANDLE);
+	EXPECT_EQ(remove_object(last), ERROR_NONE);
+	EXPECT_EQ(remove_object(last), ERROR_OBJECT_HANDLE);
 	reopen();
 	EXPECT_EQ(seen(NULL), 0);
 	close_crypto_and_token();
@@ -568,7 +568,7 @@ TEST(reference_from_before_a_logout)
 	ASSERT_NOT_NULL(object);
 	token_logout(token);
 	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
-	EXPECT_EQ(token_remove_object(token, object), ERROR_OBJECT_HANDLE);
+	EXPECT_EQ(remove_object(object), ERROR_OBJECT_HANDLE);
 	EXPECT_EQ(seen("secret"), 1);
 	reopen();
 	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
@@ -584,7 +584,7 @@ TEST(private_object_without_user)
 	open_initialized();
 	ASSERT_EQ(login(TOKEN_SO, SO_PIN), ERROR_NONE);
 	object = make("secret", TOKEN | PRIVATE);
-	EXPECT_EQ(token_add_objects(token, &object, 1), ERROR_USER_NOT_LOGGED_IN);
+	EXPECT_EQ(add_objects(&object, 1), ERROR_USER_NOT_LOGGED_IN);
 	EXPECT_EQ(seen("secret"), 0);
 	ASSERT_EQ(login(TOKEN_USER, USER_PIN), ERROR_NONE);
 	EXPECT_EQ(seen("secret"), 0); /* nor was it stored */
@@ -599,7 +599,7 @@ TEST(handles_are_not_reused)
 	open_initialized();
 	first = add("one", SESSION);
 	object = token_find(token, first, APPLICATION(1), false);
-	ASSERT_EQ(token_remove_object(token, object), ERROR_NONE);
+	ASSERT_EQ(remove_object(object), ERROR_NONE);
 	EXPECT_NE(add("two", SESSION), first);
 	reopen();
 	third = add("three", SESSION);
@@ -770,8 +770,8 @@ static void *churn(void *context)
 		ASSERT_NOT_NULL(object);
 		EXPECT_EQ(object->handle, handle);
 		EXPECT_GE(seen(context), 1);
-		ASSERT_EQ(token_remove_object(token, object), ERROR_NONE);
-		EXPECT_EQ(token_remove_object(token, object), ERROR_OBJECT_HANDLE);
+		ASSERT_EQ(remove_object(object), ERROR_NONE);
+		EXPECT_EQ(remove_object(object), ERROR_OBJECT_HANDLE);
 		EXPECT_NULL(token_find(token, handle, APPLICATION(1), false));
 	}
 	return NULL;

@@ -326,7 +326,7 @@ static void plant(const char *name, struct wire_bytes value)
 	for (size_t i = 0; i < COUNT(rows); i++)
 		ASSERT_EQ(attributes_set(&set, &rows[i]), ERROR_NONE);
 	ASSERT_EQ(object_new(&set, &object), ERROR_NONE);
-	ASSERT_EQ(token_add_objects(token, &object, 1), ERROR_NONE);
+	ASSERT_EQ(add_objects(&object, 1), ERROR_NONE);
 }
 
 TEST(rewrapped_all_or_none)
@@ -480,7 +480,7 @@ static void plant_key(uint64_t different)
 	ASSERT_EQ(attributes_set_bytes(&set, CKA_ID, id, sizeof(id)), ERROR_NONE);
 	ASSERT_EQ(attributes_set_bytes(&set, CKA_VALUE, known, sizeof(known)), ERROR_NONE);
 	ASSERT_EQ(object_new(&set, &object), ERROR_NONE);
-	ASSERT_EQ(token_add_objects(token, &object, 1), ERROR_NONE);
+	ASSERT_EQ(add_objects(&object, 1), ERROR_NONE);
 }
 
 TEST(keys_of_clients_are_not_taken)
@@ -511,7 +511,7 @@ TEST(a_lost_key_is_said_so)
 	open_all();
 	ASSERT_EQ(create("data"), ERROR_NONE);
 	ASSERT_EQ(volume_kek_find(&scope, (struct wire_bytes){NULL, 0}, &found), ERROR_NONE);
-	ASSERT_EQ(token_remove_object(token, found.list[0]), ERROR_NONE);
+	ASSERT_EQ(remove_object(found.list[0]), ERROR_NONE);
 	EXPECT_EQ(open_volume("data", &err), 0);
 	EXPECT_EQ(err, ERROR_VOLUME_KEK);
 	volume_objects_free(&found);
@@ -550,11 +550,14 @@ TEST(the_store_changes_all_or_none)
 	static const uint8_t missing[1][OBJECT_UID_LEN] = {{9}};
 	const struct store_row row = {
 		.uid = {7}, .is_private = true, .sealed = {(const uint8_t *)"x", 1}};
+	struct store_change good = {.rows = &row, .count = 1}, bad = good;
 
+	bad.deleted = missing;
+	bad.deleted_count = 1;
 	open_all();
-	EXPECT_EQ(store_change_objects(store, &row, 1, 0, missing, 1), ERROR_OBJECT_HANDLE);
+	EXPECT_EQ(store_change_objects(store, &bad), ERROR_OBJECT_HANDLE);
 	EXPECT_EQ(store_delete_object(store, 0, row.uid), ERROR_OBJECT_HANDLE);
-	EXPECT_EQ(store_change_objects(store, &row, 1, 0, NULL, 0), ERROR_NONE);
+	EXPECT_EQ(store_change_objects(store, &good), ERROR_NONE);
 	EXPECT_EQ(store_delete_object(store, 0, row.uid), ERROR_NONE);
 	close_all();
 }

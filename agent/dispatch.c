@@ -21,21 +21,21 @@ enum audit_when { WHEN_NEVER, WHEN_FAILURE, WHEN_ALWAYS };
 struct row {
 	enum audit_class class;
 	enum audit_when when;
-	bool (*slow)(struct call *call);
+	enum pace (*pace)(struct call *call);
 	enum err (*run)(struct call *call);
 };
 
-#define slow_NO NULL
+#define pace_NO NULL
 
-static bool slow_YES(struct call *call)
+static enum pace pace_YES(struct call *call)
 {
 	(void)call;
-	return true;
+	return PACE_SLOW;
 }
 
-static bool slow_BULK(struct call *call)
+static enum pace pace_BULK(struct call *call)
 {
-	return call->body.len > SLOW_DATA_LEN;
+	return call->body.len > SLOW_DATA_LEN ? PACE_SLOW : PACE_QUICK;
 }
 
 /* A key whose check takes long. */
@@ -57,7 +57,7 @@ static bool makes_slowly(struct call *call, uint64_t type)
 
 /* The template is the last field of all these messages, but they differ before it. A body that does
  * not decode is not slow. */
-static bool slow_TEMPLATE(struct call *call)
+static bool long_template(struct call *call)
 {
 	struct wire_create_object_request create;
 	struct wire_generate_key_request generate;
@@ -76,20 +76,29 @@ static bool slow_TEMPLATE(struct call *call)
 	}
 }
 
-static bool slow_PAIR(struct call *call)
+static enum pace pace_TEMPLATE(struct call *call)
+{
+	return long_template(call) ? PACE_LONG : PACE_QUICK;
+}
+
+static enum pace pace_PAIR(struct call *call)
 {
 	struct wire_generate_key_pair_request request;
 
 	return wire_decode_generate_key_pair_request(call->body, &request) &&
-	       makes_slowly(call, request.mechanism.type);
+	                       makes_slowly(call, request.mechanism.type)
+	               ? PACE_LONG
+	               : PACE_QUICK;
 }
 
-static bool slow_RANDOM(struct call *call)
+static enum pace pace_RANDOM(struct call *call)
 {
 	struct wire_generate_random_request request;
 
 	return wire_decode_generate_random_request(call->body, &request) &&
-	       request.random_len > SLOW_RANDOM_LEN;
+	                       request.random_len > SLOW_RANDOM_LEN
+	               ? PACE_SLOW
+	               : PACE_QUICK;
 }
 
 /* Statuses whose reply carries its fields (see docs/protocol.md). */
@@ -153,7 +162,7 @@ enum row_index {
 
 static const struct row rows[] = {
 #define ROW(name, class, when, slow)                                                               \
-	[INDEX_##name] = {AUDIT_##class, WHEN_##when, slow_##slow, run_##name},
+	[INDEX_##name] = {AUDIT_##class, WHEN_##when, pace_##slow, run_##name},
 #include "dispatch.def"
 #undef ROW
 };
@@ -189,11 +198,13 @@ bool dispatch_needs_no_hello(uint16_t opcode)
 	return opcode == WIRE_OPCODE_hello || opcode == WIRE_OPCODE_admin_status;
 }
 
-bool dispatch_is_slow(struct call *call)
+enum pace dispatch_pace(struct call *call)
 {
 	const struct row *row = find_row(call->header.opcode);
 
-	return row && row->slow && state_operational(&call->agent->state) && row->slow(call);
+	if (!row || !row->pace || !state_operational(&call->agent->state))
+		return PACE_QUICK;
+	return row->pace(call);
 }
 
 static bool to_be_audited(const struct call *call, const struct row *row, enum err err)

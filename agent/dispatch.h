@@ -11,8 +11,12 @@
 
 #include "call.h"
 
-/* Must a worker thread run this call? Looks at the body; decides nothing else. */
-bool dispatch_is_slow(struct call *call);
+/* How long a call takes: a loop runs it; a worker does; a worker does, and it may be for seconds.
+ */
+enum pace { PACE_QUICK, PACE_SLOW, PACE_LONG };
+
+/* Looks at the body; decides nothing else. */
+enum pace dispatch_pace(struct call *call);
 /*
  * Runs it. When call->deferred is set, nothing was done and a worker must run it again. When
  * call->commit is set, that is to be submitted, and dispatch_committed to be called with its

@@ -121,6 +121,7 @@ enum err handle_step(struct call *call, const struct session *session, enum oper
 {
 	if (mechanism->slow && !call->on_worker) {
 		call->deferred = true;
+		call->job.is_long = true;
 		return ERROR_OPERATION_ACTIVE;
 	}
 	handle_note_mechanism(call, mechanism->type, mechanism);

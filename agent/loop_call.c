@@ -253,8 +253,12 @@ static void note_request(struct loop *loop, struct call *call)
 
 void loop_run_call(struct loop *loop, struct call *call)
 {
+	enum pace pace;
+
 	note_request(loop, call);
-	if (dispatch_is_slow(call)) {
+	pace = dispatch_pace(call);
+	if (pace != PACE_QUICK) {
+		call->job.is_long = pace == PACE_LONG;
 		hand_to_worker(loop, call);
 		return;
 	}

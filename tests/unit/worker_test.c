@@ -89,16 +89,44 @@ TEST(each_job_runs_once)
 	}
 }
 
-TEST(one_thread_keeps_the_order)
+/* One of them at a time, so their order can be said. */
+TEST(long_jobs_keep_the_order)
 {
 	struct workers *workers = start(1);
 	struct counted *jobs = jobs_of(JOBS, count);
 
-	for (unsigned int i = 0; i < JOBS; i++)
+	for (unsigned int i = 0; i < JOBS; i++) {
+		jobs[i].job.is_long = true;
 		workers_add(workers, &jobs[i].job);
+	}
 	workers_stop(workers);
 	for (unsigned int i = 0; i < JOBS; i++)
 		ASSERT_EQ(jobs[i].order, i);
+	free(jobs);
+}
+
+/* Long jobs stand at the gate on all threads that they may have, and more of them wait; what is not
+ * long runs all the same. */
+TEST(long_jobs_leave_a_thread)
+{
+	struct workers *workers = start(2);
+	struct counted *held = jobs_of(5, wait_at_gate), *jobs = jobs_of(100, count);
+
+	pthread_mutex_lock(&gate);
+	for (unsigned int i = 0; i < 5; i++) {
+		held[i].job.is_long = true;
+		workers_add(workers, &held[i].job);
+	}
+	for (unsigned int i = 0; i < 100; i++)
+		workers_add(workers, &jobs[i].job);
+	while (atomic_load(&ran) < 100)
+		sched_yield();
+	expect_once(jobs, 100);
+	ASSERT_EQ(workers_waiting(workers), 3);
+	pthread_mutex_unlock(&gate);
+	workers_stop(workers);
+	expect_once(held, 5);
+	free(held);
 	free(jobs);
 }
 
@@ -140,11 +168,11 @@ TEST(many_adders)
 TEST(stop_runs_what_is_queued)
 {
 	struct workers *workers = start(2);
-	struct counted *held = jobs_of(2, wait_at_gate), *jobs = jobs_of(100, count);
+	struct counted *held = jobs_of(3, wait_at_gate), *jobs = jobs_of(100, count);
 
 	pthread_mutex_lock(&gate);
-	workers_add(workers, &held[0].job);
-	workers_add(workers, &held[1].job);
+	for (unsigned int i = 0; i < 3; i++)
+		workers_add(workers, &held[i].job);
 	while (workers_waiting(workers))
 		sched_yield();
 	for (unsigned int i = 0; i < 100; i++) {
@@ -154,7 +182,7 @@ TEST(stop_runs_what_is_queued)
 	ASSERT_EQ(atomic_load(&ran), 0);
 	pthread_mutex_unlock(&gate);
 	workers_stop(workers);
-	expect_once(held, 2);
+	expect_once(held, 3);
 	expect_once(jobs, 100);
 	free(held);
 	free(jobs);

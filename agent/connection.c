@@ -239,7 +239,7 @@ void connection_reply(struct connection *connection, struct call *call)
 	if (reply_at_once(connection, call))
 		return;
 	if (call->by_ring)
-		connection_ring_rouse(connection);
+		connection_ring_detour(connection);
 	call->next = NULL;
 	*connection->replies_last = call;
 	connection->replies_last = &call->next;

@@ -318,12 +318,10 @@ bool connection_ring_reply(struct connection *connection, struct wire_bytes fram
 	return true;
 }
 
-void connection_ring_rouse(struct connection *connection)
+void connection_ring_detour(struct connection *connection)
 {
-	struct connection_ring *ring = connection->ring;
-
-	if (ring && wire_ring_must_wake(&ring->replies) == WIRE_RING_NAPS)
-		wire_ring_rouse(&ring->replies);
+	if (connection->ring)
+		wire_ring_detour(&connection->ring->replies);
 }
 
 void connection_ring_pay_bell(struct connection *connection)

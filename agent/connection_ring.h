@@ -41,8 +41,8 @@ void connection_ring_resume(struct connection *connection);
 void connection_ring_stop(struct connection *connection);
 /* Sends the reply through the ring if it fits. The call is still the caller's. */
 bool connection_ring_reply(struct connection *connection, struct wire_bytes frame);
-/* A reply goes by the socket: a client that naps would not look there. */
-void connection_ring_rouse(struct connection *connection);
+/* A reply goes by the socket: a client that naps, or is about to, would not look there. */
+void connection_ring_detour(struct connection *connection);
 /* The socket is free again for a bell that had to wait. */
 void connection_ring_pay_bell(struct connection *connection);
 

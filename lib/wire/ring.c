@@ -17,12 +17,12 @@ _Static_assert((WIRE_RING_SIZE & (WIRE_RING_SIZE - 1)) == 0, "positions wrap");
 
 void wire_ring_requests(struct wire_ring *ring, struct wire_ring_area *area)
 {
-	*ring = (struct wire_ring){&area->requests, area->request_octets, 0, 0};
+	*ring = (struct wire_ring){.line = &area->requests, .octets = area->request_octets};
 }
 
 void wire_ring_replies(struct wire_ring *ring, struct wire_ring_area *area)
 {
-	*ring = (struct wire_ring){&area->replies, area->reply_octets, 0, 0};
+	*ring = (struct wire_ring){.line = &area->replies, .octets = area->reply_octets};
 }
 
 /* How many of `len` octets from `position` on lie before the end of the ring. */
@@ -87,6 +87,13 @@ void wire_ring_rouse(struct wire_ring *ring)
 	syscall(SYS_futex, &ring->line->rest, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
+void wire_ring_detour(struct wire_ring *ring)
+{
+	atomic_fetch_add(&ring->line->detours, 1);
+	if (wire_ring_must_wake(ring) == WIRE_RING_NAPS)
+		wire_ring_rouse(ring);
+}
+
 size_t wire_ring_ready(const struct wire_ring *ring)
 {
 	uint32_t ready = atomic_load(&ring->line->published) - ring->position;
@@ -126,10 +133,12 @@ bool wire_ring_nap(struct wire_ring *ring, int64_t nap_ns)
 
 	if (begin_rest(ring, WIRE_RING_NAPS)) {
 		/* Whatever ends it: a look at the ring tells. */
-		syscall(SYS_futex, &ring->line->rest, FUTEX_WAIT, WIRE_RING_NAPS, &timeout, NULL,
-		        0);
+		if (atomic_load(&ring->line->detours) == ring->detours)
+			syscall(SYS_futex, &ring->line->rest, FUTEX_WAIT, WIRE_RING_NAPS, &timeout,
+			        NULL, 0);
 		wire_ring_wake(ring);
 	}
+	ring->detours = atomic_load(&ring->line->detours);
 	return wire_ring_ready(ring);
 }
 

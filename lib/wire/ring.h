@@ -35,6 +35,7 @@ enum wire_ring_rest {
 /* One direction. Positions count octets and wrap. */
 struct wire_ring_line {
 	_Alignas(64) _Atomic uint32_t published; /* the producer's position */
+	_Atomic uint32_t detours;                /* the producer's: frames that take the socket */
 	_Alignas(64) _Atomic uint32_t consumed;  /* the consumer's position */
 	_Atomic uint32_t rest;                   /* the consumer's: enum wire_ring_rest */
 };
@@ -51,7 +52,8 @@ struct wire_ring {
 	struct wire_ring_line *line;
 	uint8_t *octets;
 	uint32_t position;
-	uint32_t clean; /* the producer's: everything before it that was taken is wiped */
+	uint32_t clean;   /* the producer's: everything before it that was taken is wiped */
+	uint32_t detours; /* the consumer's: those it knows of */
 };
 
 /* A fresh area is all zeros. */
@@ -69,6 +71,9 @@ void wire_ring_clean(struct wire_ring *ring);
 enum wire_ring_rest wire_ring_must_wake(struct wire_ring *ring);
 /* The producer's: ends a nap. */
 void wire_ring_rouse(struct wire_ring *ring);
+/* The producer's: a frame goes by the socket, where a consumer that naps does not look. Ends its
+ * nap, or keeps it from the next. */
+void wire_ring_detour(struct wire_ring *ring);
 
 /* The consumer's: octets that can be taken, or WIRE_RING_CORRUPT. */
 size_t wire_ring_ready(const struct wire_ring *ring);
@@ -76,7 +81,8 @@ size_t wire_ring_ready(const struct wire_ring *ring);
 void wire_ring_take(struct wire_ring *ring, uint8_t *into, size_t len);
 /* The consumer's: copies octets that are ready and leaves them there. */
 void wire_ring_peek(const struct wire_ring *ring, uint8_t *into, size_t len);
-/* The consumer's: waits so long, or until it is roused. True when there are octets. */
+/* The consumer's: waits so long, or until it is roused; not at all when a frame has gone by the
+ * socket since the last nap. True when there are octets. */
 bool wire_ring_nap(struct wire_ring *ring, int64_t nap_ns);
 /* The consumer's: asks for the bell. False when octets have come meanwhile; then it is not asked
  * for. */

@@ -243,6 +243,9 @@ TEST(replies_are_not_taken)
 		ASSERT_TRUE(receive(client.fd, &reply));
 	while (reply.header.opcode == WIRE_OPCODE_doorbell);
 	EXPECT_EQ(reply.header.request_id, 7);
+	/* A client that was awake has been told not to nap. */
+	EXPECT_EQ(atomic_load(&client.ring.area->replies.detours), 1);
+	EXPECT_FALSE(wire_ring_nap(&client.ring.replies, INT64_MAX));
 	close_client(&client);
 	expect_agent_alive();
 }

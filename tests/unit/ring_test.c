@@ -203,6 +203,19 @@ TEST(no_nap_beside_octets)
 	ASSERT_EQ(wire_ring_must_wake(&producer), WIRE_RING_AWAKE);
 }
 
+/* Whoever was awake when a frame took the socket looks there before a nap; once. */
+TEST(no_nap_after_a_detour)
+{
+	struct wire_ring producer, consumer;
+
+	open_both(&producer, &consumer, 0);
+	wire_ring_detour(&producer);
+	ASSERT_FALSE(wire_ring_nap(&consumer, INT64_MAX));
+	ASSERT_EQ(wire_ring_must_wake(&producer), WIRE_RING_AWAKE);
+	ASSERT_EQ(consumer.detours, 1);
+	ASSERT_FALSE(wire_ring_nap(&consumer, 1000));
+}
+
 /* ---- two real threads ---- */
 
 /* Puts an octet as soon as the other naps. */
@@ -235,6 +248,27 @@ TEST(a_nap_is_ended)
 		pthread_join(thread, &problem);
 		ASSERT_NULL(problem);
 		wire_ring_take(&consumer, &out, 1);
+	}
+}
+
+/* Whenever it comes: before the nap, while it begins, or in the midst of it. */
+static void *detour(void *argument)
+{
+	wire_ring_detour(argument);
+	return NULL;
+}
+
+TEST(a_detour_is_never_slept_through)
+{
+	struct wire_ring producer, consumer;
+	pthread_t thread;
+
+	open_both(&producer, &consumer, 0);
+	for (uint32_t i = 1; i <= 2000; i++) {
+		ASSERT_EQ(pthread_create(&thread, NULL, detour, &producer), 0);
+		while (consumer.detours != i)
+			ASSERT_FALSE(wire_ring_nap(&consumer, INT64_MAX));
+		pthread_join(thread, NULL);
 	}
 }
 

@@ -216,13 +216,19 @@ static bool succeeded(const struct call *call)
 	return !header.status;
 }
 
-/* Without the socket: through the ring, or not at all. */
+/* Without the socket: through the ring, or not at all. Where there is no memory even for a failure,
+ * there is no reply, and the client would wait for it for ever. */
 static bool reply_at_once(struct connection *connection, struct call *call)
 {
 	struct wire_bytes frame = {call->reply.data, call->reply.len};
 
 	if (connection->closing)
 		return false;
+	if (call->reply.failed) {
+		answered(connection, call);
+		connection_close(connection);
+		return true;
+	}
 	if (!(call->quiet && succeeded(call)) &&
 	    !(call->by_ring && connection_ring_reply(connection, frame)))
 		return false;

@@ -382,7 +382,7 @@ static struct call *take_linkable(struct loop *loop)
 	while (*link) {
 		struct call *call = *link;
 
-		if (!call->delay_ms && !call->by_ring && !call->quiet &&
+		if (!call->delay_ms && !call->by_ring && !call->quiet && !call->reply.failed &&
 		    connection_can_link(call->connection)) {
 			*link = call->next;
 			if (!*link)

@@ -573,14 +573,15 @@ bool connection_move(struct connection *connection, struct loop *target)
 /* The receive has ended, so nothing of it is left in this ring. False when something came. */
 static bool leave(struct connection *connection)
 {
-	struct loop *target = connection->target;
+	struct loop *loop = connection->loop, *target = connection->target;
 
 	if (!is_at_rest(connection))
 		return false;
 	connection_ring_stop(connection); /* a bell may have come */
 	unregister_file(connection);
 	unlink_from_loop(connection);
-	loop_post_connection(target, connection);
+	if (!loop_post_connection(target, connection))
+		connection_adopt(loop, connection);
 	return true;
 }
 

@@ -101,17 +101,21 @@ void loop_post_call(struct loop *loop, struct call *call)
 		write_wake(loop);
 }
 
-void loop_post_connection(struct loop *loop, struct connection *connection)
+bool loop_post_connection(struct loop *loop, struct connection *connection)
 {
-	bool first;
+	bool first = false, taken;
 
 	pthread_mutex_lock(&loop->mail_lock);
-	connection->next = loop->mail_connections;
-	loop->mail_connections = connection;
-	first = first_letter(loop);
+	taken = !loop->ended;
+	if (taken) {
+		connection->next = loop->mail_connections;
+		loop->mail_connections = connection;
+		first = first_letter(loop);
+	}
 	pthread_mutex_unlock(&loop->mail_lock);
 	if (first)
 		write_wake(loop);
+	return taken;
 }
 
 /* Under the mail lock. */
@@ -326,6 +330,16 @@ static bool drained(const struct loop *loop)
 	return loop->overdue || (!loop->connections && !loop->held);
 }
 
+/* Another loop may send a connection until it has seen the stop itself; from here on it keeps what
+ * it has. False when one has come already. */
+static bool end(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->mail_lock);
+	loop->ended = loop->overdue || !loop->mail_connections;
+	pthread_mutex_unlock(&loop->mail_lock);
+	return loop->ended;
+}
+
 static void arm_signal(struct loop *loop)
 {
 	io_uring_prep_poll_add(loop_sqe(loop, &loop->signal), loop->signal_fd, POLLIN);
@@ -502,7 +516,7 @@ static void *run(void *argument)
 		return NULL;
 	pin(loop);
 	arm_all(loop);
-	while (!drained(loop)) {
+	while (!drained(loop) || !end(loop)) {
 		wait_for_completions(loop);
 		uring_run(&loop->ring, loop);
 		connection_rings_run(loop);

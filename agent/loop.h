@@ -60,6 +60,7 @@ struct loop {
 	int *mail_fds;
 	unsigned int mail_fd_count, mail_fd_capacity;
 	bool mail_pending; /* the eventfd has been written */
+	bool ended;        /* nobody reads it any more */
 	int wake_fd;
 	uint64_t wake_value;
 	struct completion wake;
@@ -133,8 +134,8 @@ void loop_call_free(struct loop *loop, struct call *call);
 void loop_run_call(struct loop *loop, struct call *call);
 /* Any thread: a worker has run this call. */
 void loop_post_call(struct loop *loop, struct call *call);
-/* Another loop: this connection is yours now. */
-void loop_post_connection(struct loop *loop, struct connection *connection);
+/* Another loop: this connection is yours now. False when that loop has ended. */
+bool loop_post_connection(struct loop *loop, struct connection *connection);
 /* A call has run: its reply goes out now, or waits for its record. */
 void loop_call_done(struct loop *loop, struct call *call);
 /* Takes a list of calls that workers have run. */

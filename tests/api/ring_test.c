@@ -62,6 +62,27 @@ static bool ask_by_ring(struct client *client, uint32_t id)
 	return put;
 }
 
+static void ask_by_socket(struct client *client, uint32_t id)
+{
+	struct wire_buffer frames = frames_new();
+
+	ask_slots(&frames, id);
+	send_octets(client->fd, frames.data, frames.len);
+	wire_buffer_free(&frames);
+}
+
+/* Bells that ring meanwhile are for a look into the ring. */
+static void expect_by_socket(struct client *client, uint32_t id)
+{
+	struct reply reply;
+
+	do
+		ASSERT_TRUE(receive(client->fd, &reply));
+	while (reply.header.opcode == WIRE_OPCODE_doorbell);
+	ASSERT_EQ(reply.header.request_id, id);
+	ASSERT_EQ(reply.header.status, CKR_OK);
+}
+
 /* Sleeps on the socket as the library does. */
 static void expect_by_ring(struct client *client, uint32_t id)
 {
@@ -320,6 +341,52 @@ TEST_TIMEOUT(scribbled_while_it_is_read, 120)
 		expect_by_ring(&honest, round);
 	}
 	close_client(&honest);
+	expect_agent_alive();
+	expect_descriptors(64);
+}
+
+/* Asks `calls` times from a processor that it makes up. */
+static void ask_from(struct client *client, uint32_t processor, uint32_t calls)
+{
+	atomic_store(&client->ring.area->processor, processor);
+	for (uint32_t i = 0; i < calls; i++) {
+		ASSERT_TRUE(ask_by_ring(client, i));
+		expect_by_ring(client, i);
+	}
+}
+
+/* Whatever processor a client claims to run on, and when it asks by the socket or goes away while
+ * it is handed from loop to loop. */
+TEST_TIMEOUT(sent_from_loop_to_loop, 120)
+{
+	struct client clients[8];
+	uint64_t seed = 0x9e3779b97f4a7c15;
+
+	start_agent();
+	for (int i = 0; i < 8; i++)
+		clients[i] = open_client();
+	for (uint32_t round = 0; round < 4000; round++) {
+		struct client *client = &clients[random_of(&seed) % 8];
+		uint64_t random = random_of(&seed);
+
+		for (int i = 0; i < 8; i++)
+			ring_bell(&clients[i]); /* awake, so that there is a crowd */
+		ask_from(client, random & 1 ? round / 8 % 2 : (uint32_t)(random >> 8), 34);
+		if (random >> 1 & 1) {
+			ASSERT_TRUE(ask_by_ring(client, 1000));
+			ring_bell(client);
+			ask_by_socket(client, 1001);
+		}
+		if (random >> 2 & 1) {
+			close_client(client);
+			*client = open_client();
+		} else if (random >> 1 & 1) {
+			expect_by_socket(client, 1001);
+			expect_by_ring(client, 1000);
+		}
+	}
+	for (int i = 0; i < 8; i++)
+		close_client(&clients[i]);
 	expect_agent_alive();
 	expect_descriptors(64);
 }

@@ -558,11 +558,19 @@ static bool is_at_rest(const struct connection *connection)
 	       !connection->replies && !connection->partial.len && !connection->loop->stopping;
 }
 
+/* Not so near to full that some on their way at once could find no place. */
+static bool has_room(struct loop *loop)
+{
+	return atomic_load_explicit(&loop->connection_count, memory_order_relaxed) <
+	       loop->file_count / 8 * 7;
+}
+
 bool connection_move(struct connection *connection, struct loop *target)
 {
 	struct loop *loop = connection->loop;
 
-	if (connection->target || !connection->receiving || !is_at_rest(connection))
+	if (connection->target || !connection->receiving || !is_at_rest(connection) ||
+	    !has_room(target))
 		return false;
 	connection->target = target;
 	connection_ring_stop(connection);

@@ -118,6 +118,8 @@ static enum err start(struct operation *operation, const struct wire_mechanism *
 	operation->bound_only = keeps_last_block(operation);
 	aes->kept = crypto_kept_take(operation, 0);
 	aes->context = crypto_kept_cipher(aes->kept, operation, aes->has_iv ? aes->iv : NULL);
+	if (!aes->kept)
+		return ERROR_MEMORY;
 	return aes->context ? ERROR_NONE : ERROR_CRYPTO;
 }
 

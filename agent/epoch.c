@@ -103,6 +103,8 @@ void epoch_settle(struct epoch *epoch, uint64_t now_ns)
 			atomic_store_explicit(&epoch->crowded_ns, now_ns, memory_order_relaxed);
 	} else if (now_ns > crowded_ns + SETTLE_NS) {
 		tell(epoch, crowd);
+		/* One that came meanwhile found nothing to tell. */
+		epoch_count(epoch, 0);
 	}
 }
 

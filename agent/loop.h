@@ -88,7 +88,7 @@ struct loop {
 	struct connection *connections; /* list */
 	struct connection *awake;       /* whose rings are polled (connection_ring.h) */
 	uint8_t *ring_frame;            /* a frame out of a ring; WIRE_RING_SIZE octets, locked */
-	unsigned int connection_count;
+	atomic_uint connection_count;   /* other loops look before they send one here */
 	uint8_t file_used[LOOP_FILES];
 	uint32_t file_count; /* of them are registered with the ring */
 	uint32_t next_file;

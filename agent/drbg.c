@@ -471,10 +471,20 @@ static void instance_unlock(void *context)
 		CRYPTO_THREAD_unlock(instance->lock);
 }
 
+/* What OpenSSL asks before each output, and nothing else. */
+static bool asks_for_limit(const OSSL_PARAM parameters[])
+{
+	const char *name = parameters[0].key;
+
+	return name && !parameters[1].key && strcmp(name, OSSL_RAND_PARAM_MAX_REQUEST) == 0;
+}
+
 static int instance_get_parameters(void *context, OSSL_PARAM parameters[])
 {
 	struct instance *instance = context;
 
+	if (asks_for_limit(parameters))
+		return OSSL_PARAM_set_size_t(parameters, REQUEST_MAX);
 	/* The inner generator knows its reseed counter and time, which OpenSSL asks of primaries.
 	 */
 	if (!EVP_RAND_CTX_get_params(instance->inner, parameters))

@@ -2,7 +2,10 @@
 /*
  * The DRBG: every key comes from it, reseeding on demand, forks, failures (B3).
  */
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
 #include <pthread.h>
 
 #include "base_fixture.h"
@@ -68,6 +71,27 @@ TEST(secret_keys_come_from_it)
 	ASSERT_EQ(statistics().requests, before + 1);
 	ASSERT_EQ(attributes_bytes(&set, CKA_VALUE).len, 32);
 	config_free(config);
+}
+
+/* OpenSSL asks for the limit before each output; it is the same when other things are asked, too.
+ */
+TEST(one_limit_of_a_request)
+{
+	EVP_RAND_CTX *generator;
+	size_t alone = 0, beside = 0;
+	int state = EVP_RAND_STATE_ERROR;
+	OSSL_PARAM one[] = {OSSL_PARAM_size_t(OSSL_RAND_PARAM_MAX_REQUEST, &alone), OSSL_PARAM_END};
+	OSSL_PARAM two[] = {OSSL_PARAM_size_t(OSSL_RAND_PARAM_MAX_REQUEST, &beside),
+	                    OSSL_PARAM_int(OSSL_RAND_PARAM_STATE, &state), OSSL_PARAM_END};
+
+	base_open_crypto();
+	generator = RAND_get0_public(base_crypto->library);
+	ASSERT_NOT_NULL(generator);
+	ASSERT_EQ(EVP_RAND_CTX_get_params(generator, one), 1);
+	ASSERT_EQ(EVP_RAND_CTX_get_params(generator, two), 1);
+	ASSERT_GT(alone, 0);
+	ASSERT_EQ(alone, beside);
+	ASSERT_EQ(state, EVP_RAND_STATE_READY);
 }
 
 static int by_octets(const void *one, const void *other)

@@ -74,7 +74,7 @@ static void free_unregistered(struct connection *connection)
 static void free_if_done(struct connection *connection)
 {
 	if (!connection->closing || connection->receiving || connection->sending ||
-	    connection->calls)
+	    connection->unsent || connection->calls)
 		return;
 	unregister_file(connection);
 	free_unregistered(connection);
@@ -238,6 +238,24 @@ static bool reply_at_once(struct connection *connection, struct call *call)
 	return true;
 }
 
+static void queue_reply(struct connection *connection, struct call *call)
+{
+	call->next = NULL;
+	*connection->replies_last = call;
+	connection->replies_last = &call->next;
+}
+
+static void mark_unsent(struct connection *connection)
+{
+	struct loop *loop = connection->loop;
+
+	if (connection->unsent || connection->sending)
+		return;
+	connection->unsent = true;
+	connection->next_unsent = loop->unsent;
+	loop->unsent = connection;
+}
+
 void connection_reply(struct connection *connection, struct call *call)
 {
 	if (call->holds_ring)
@@ -246,16 +264,24 @@ void connection_reply(struct connection *connection, struct call *call)
 		return;
 	if (call->by_ring)
 		connection_ring_detour(connection);
-	call->next = NULL;
-	*connection->replies_last = call;
-	connection->replies_last = &call->next;
-	if (connection->closing) {
-		if (!connection->sending)
-			drop_replies(connection);
+	queue_reply(connection, call);
+	mark_unsent(connection);
+}
+
+void connections_send(struct loop *loop)
+{
+	while (loop->unsent) {
+		struct connection *connection = loop->unsent;
+
+		loop->unsent = connection->next_unsent;
+		connection->unsent = false;
+		if (!connection->closing || connection->sending) {
+			send_next(connection);
+			continue;
+		}
+		drop_replies(connection);
 		free_if_done(connection);
-		return;
 	}
-	send_next(connection);
 }
 
 bool connection_can_link(const struct connection *connection)
@@ -266,7 +292,8 @@ bool connection_can_link(const struct connection *connection)
 void connection_reply_linked(struct connection *connection, struct call *call)
 {
 	connection->linked = true;
-	connection_reply(connection, call);
+	queue_reply(connection, call);
+	send_next(connection);
 }
 
 /* The audit write before it failed or was short: the reply waits again, and the call is not
@@ -555,7 +582,8 @@ static void arm_receive(struct connection *connection)
 static bool is_at_rest(const struct connection *connection)
 {
 	return !connection->closing && !connection->calls && !connection->sending &&
-	       !connection->replies && !connection->partial.len && !connection->loop->stopping;
+	       !connection->unsent && !connection->replies && !connection->partial.len &&
+	       !connection->loop->stopping;
 }
 
 /* Not so near to full that some on their way at once could find no place. */

@@ -21,7 +21,7 @@
 #define CONNECTION_BULK_CALLS_MAX 4u
 
 /* So many replies are sent at once. */
-#define CONNECTION_PIECES 16u
+#define CONNECTION_PIECES 32u
 
 struct connection {
 	struct loop *loop;
@@ -36,6 +36,7 @@ struct connection {
 	bool receiving; /* a receive is armed */
 	bool sending;
 	bool linked; /* the send waits behind an audit write and is cancelled if that fails */
+	bool unsent; /* in the loop's list of those that have replies to send */
 	bool closing;
 	unsigned int calls;         /* calls that have not been answered yet */
 	unsigned int bulk_calls;    /* those of them whose body was larger than a control frame's */
@@ -47,7 +48,7 @@ struct connection {
 	struct call *replies, **replies_last;
 	struct connection_ring *ring; /* NULL: socket only */
 	struct loop *target;          /* where it goes as soon as nothing is on its way; or NULL */
-	struct connection *next, *previous;
+	struct connection *next, *previous, *next_unsent;
 };
 
 /* Takes over an accepted descriptor: checks the peer, arms the receive. Closes it when the peer may
@@ -59,6 +60,8 @@ bool connection_frame_from_ring(struct connection *connection,
                                 const struct wire_frame_header *header, const uint8_t *body);
 /* Queues the call's reply; the call is freed when it has been sent or the connection is gone. */
 void connection_reply(struct connection *connection, struct call *call);
+/* Sends what has been queued since the last time, all replies of a connection together. */
+void connections_send(struct loop *loop);
 /* Could the next reply be sent at once? */
 bool connection_can_link(const struct connection *connection);
 /* Queues the reply as the very next SQE, linked to the one before. connection_can_link was true. */

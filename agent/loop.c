@@ -465,12 +465,14 @@ static void wait_for_completions(struct loop *loop)
 	/* An append to the audit log runs on this core: spinning would keep it, and the replies
 	 * that wait for it, from running. */
 	if (loop->spin && !(loop->audit_in_flight && loop->held) && !loop->stopping) {
+		connections_send(loop);
 		io_uring_submit(&loop->ring);
 		if (spin(loop))
 			return;
 	}
 	if (audit_is_pending(loop->agent->audit))
 		loop_write_audit(loop);
+	connections_send(loop);
 	if (connection_rings_sleep(loop))
 		io_uring_submit_and_wait(&loop->ring, 1);
 	else

@@ -87,6 +87,7 @@ struct loop {
 	/* Connections and spare calls. */
 	struct connection *connections; /* list */
 	struct connection *awake;       /* whose rings are polled (connection_ring.h) */
+	struct connection *unsent;      /* that have replies to send */
 	uint8_t *ring_frame;            /* a frame out of a ring; WIRE_RING_SIZE octets, locked */
 	atomic_uint connection_count;   /* other loops look before they send one here */
 	uint8_t file_used[LOOP_FILES];

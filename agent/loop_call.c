@@ -20,10 +20,11 @@
 #include "slots.h"
 #include "token.h"
 
-#define SPARE_CALLS_MAX 64u
-#define SYNC_DELAY_MS   1000u
-#define SLOW_WRITE_NS   1000000u
-#define SLOW_DISK_NS    1000000000u
+#define SPARE_CALLS_MAX  64u
+#define SYNC_DELAY_MS    1000u
+#define SLOW_WRITE_NS    1000000u
+#define SLOW_DISK_NS     1000000000u
+#define WAITED_FOR_CALLS 2u /* an Init and its operation */
 
 /* Between calls small buffers are kept, so that the steady state allocates nothing. */
 #define KEEP_LEN 4096u
@@ -242,13 +243,17 @@ static void hand_to_committer(struct call *call)
 	token_commit_submit(call->commit, on_committed, call);
 }
 
-/* Requests that follow replies closely make spinning worth while; others make it stop. */
+/*
+ * Requests that follow replies closely make spinning worth while; others make it stop. Who sends
+ * many at once does not wait for each of them, and may want this processor for the next.
+ */
 static void note_request(struct loop *loop, struct call *call)
 {
 	uint64_t budget_ns = loop_busy_poll_ns(loop);
 
 	call->begun_ns = clock_monotonic_ns();
-	loop->spin = budget_ns && call->begun_ns - loop->last_reply_ns < budget_ns;
+	loop->spin = budget_ns && call->connection->calls <= WAITED_FOR_CALLS &&
+	             call->begun_ns - loop->last_reply_ns < budget_ns;
 }
 
 void loop_run_call(struct loop *loop, struct call *call)

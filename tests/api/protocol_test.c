@@ -411,6 +411,59 @@ TEST(bulk_frame_in_pieces)
 	}
 }
 
+/* ---- many at once ---- */
+
+/* Requests that come together are answered together: who waits for the first has all. */
+TEST(replies_to_a_burst_come_together)
+{
+	enum { BURST = 20, ROUNDS = 50 };
+	static uint8_t octets[BURST * sizeof(struct reply)];
+	size_t burst_len = 0;
+	int fd;
+
+	start_agent();
+	fd = raw_hello(NULL);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct wire_buffer frames = frames_new();
+		struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+		ssize_t got;
+
+		for (uint32_t id = 0; id < BURST; id++)
+			ask_slots(&frames, id);
+		send_frames(fd, &frames);
+		ASSERT_EQ(poll(&poll_fd, 1, WAIT_MS), 1);
+		got = recv(fd, octets, sizeof(octets), 0);
+		ASSERT_GT(got, 0);
+		if (!round)
+			burst_len = (size_t)got;
+		ASSERT_EQ((size_t)got, burst_len);
+		ASSERT_EQ(burst_len % BURST, 0);
+	}
+	close(fd);
+}
+
+/* So do those of a client that is gone before it is answered. */
+TEST(burst_of_a_client_that_goes)
+{
+	int fd;
+
+	start_agent();
+	for (int round = 0; round < 100; round++) {
+		struct wire_buffer frames = frames_new();
+
+		fd = raw_hello(NULL);
+		for (uint32_t id = 0; id < 20; id++)
+			ask_slots(&frames, id);
+		/* Ends the connection in the middle of the burst. */
+		if (round % 2)
+			put_header(&frames, (struct wire_frame_header){.opcode = 0xffff});
+		send_frames(fd, &frames);
+		close(fd);
+	}
+	expect_agent_alive();
+	ASSERT_EQ(api_end_agent(SIGTERM), 0);
+}
+
 /* ---- values ---- */
 
 /* Whatever number a client names, the audit log stays one that the agent takes up again. */

@@ -62,6 +62,9 @@ struct client {
 	/* HTTP/2. */
 	nghttp2_session *http;
 	struct wire_bytes piece; /* nghttp2's, not sent yet */
+	uint8_t *record;         /* what http_send fills */
+	size_t record_len, record_room;
+	struct rpc *heading; /* whose headers are coming in */
 	struct rate resets, pings;
 	bool goaway;
 

@@ -16,6 +16,7 @@
 #include <sys/un.h>
 
 #include "grpc/counters.h"
+#include "grpc/memory.h"
 #include "sandbox.h"
 #include "uring.h"
 
@@ -74,6 +75,7 @@ struct loop {
 	struct client *clients; /* list */
 	struct client *dirty;   /* those that may have something to send, linked by `dirty_next` */
 	struct rpc *spare_rpcs;
+	struct memory memory; /* of HTTP/2 */
 	unsigned int client_count, spare_rpc_count;
 	unsigned int deadlines;  /* calls that have one */
 	unsigned int told_agent; /* front->agent_changes as the watchers were told */

@@ -20,10 +20,13 @@
 
 #include "clock.h"
 #include "grpc/client.h"
+#include "grpc/http.h"
 #include "grpc/rpc.h"
 #include "grpc/watch.h"
 #include "log.h"
 #include "notify.h"
+
+_Static_assert(FRONT_PLAIN_LEN >= HTTP_ROOM_MIN, "a frame fits a record");
 
 #define RING_ENTRIES    512u
 #define DRAIN_MS        5000u
@@ -496,6 +499,7 @@ static void loop_free(struct loop *loop)
 		loop->spare_rpcs = rpc->next;
 		rpc_destroy(rpc);
 	}
+	memory_close(&loop->memory);
 	uring_buffers_close(&loop->buffers);
 	free(loop->octets);
 	free(loop->plain);

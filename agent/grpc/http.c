@@ -18,6 +18,8 @@
 #define STREAM_WINDOW     (256u * 1024u)
 #define WINDOW_SHARE      4u /* of the connection's memory, one stream's window at most */
 #define CONNECTION_WINDOW (4 * 1024 * 1024)
+#define FRAME_HEADER_LEN  9u
+#define DATA_LEN          (HTTP_ROOM_MIN - FRAME_HEADER_LEN) /* in one frame */
 #define WORK_FACTOR                                                                                \
 	2u /* calls that a client may have, those whose streams are gone included, per stream */
 
@@ -59,6 +61,7 @@ static int on_begin_headers(nghttp2_session *http, const nghttp2_frame *frame, v
 	struct client *client = context;
 	struct rpc *rpc;
 
+	client->heading = nghttp2_session_get_stream_user_data(http, frame->hd.stream_id);
 	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
 		return 0;
 	/* Cancelled calls still have the agent at work, and are not counted as streams any more. */
@@ -73,6 +76,7 @@ static int on_begin_headers(nghttp2_session *http, const nghttp2_frame *frame, v
 	if (!rpc)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	client->open_streams++;
+	client->heading = rpc;
 	nghttp2_session_set_stream_user_data(http, frame->hd.stream_id, rpc);
 	return 0;
 }
@@ -82,8 +86,10 @@ static int on_header(nghttp2_session *http, const nghttp2_frame *frame, const ui
                      void *context)
 {
 	struct client *client = context;
-	struct rpc *rpc = nghttp2_session_get_stream_user_data(http, frame->hd.stream_id);
+	struct rpc *rpc = client->heading;
 
+	(void)http;
+	(void)frame;
 	(void)flags;
 	if (!rpc || rpc->state == RPC_ENDED)
 		return 0;
@@ -208,29 +214,51 @@ static int on_sent_frame(nghttp2_session *http, const nghttp2_frame *frame, void
 
 /* ---- replies ---- */
 
+/* How much goes into the next frame. It is copied when the frame is sent, past nghttp2, whose own
+ * buffers would keep it. */
 static ssize_t read_response(nghttp2_session *http, int32_t stream_id, uint8_t *octets, size_t room,
                              uint32_t *flags, nghttp2_data_source *source, void *context)
 {
 	struct rpc *rpc = source->ptr;
-	size_t len = rpc->response.len - rpc->response_at;
+	size_t left_len = rpc->response.len - rpc->response_at, len = left_len;
 
 	(void)context;
 	(void)stream_id;
+	(void)octets;
 	if (len > room)
 		len = room;
+	if (len > DATA_LEN)
+		len = DATA_LEN;
 	if (!len && !rpc->ended) {
 		rpc->deferred = true;
 		return NGHTTP2_ERR_DEFERRED;
 	}
-	if (len)
-		memcpy(octets, rpc->response.data + rpc->response_at, len);
-	rpc->response_at += len;
-	if (rpc->ended && rpc_drained(rpc)) {
+	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+	if (rpc->ended && len == left_len) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
 		if (header_submit_trailer(http, rpc))
 			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	}
 	return (ssize_t)len;
+}
+
+static int send_data(nghttp2_session *http, nghttp2_frame *frame, const uint8_t *header, size_t len,
+                     nghttp2_data_source *source, void *context)
+{
+	struct client *client = context;
+	struct rpc *rpc = source->ptr;
+	uint8_t *octets = client->record + client->record_len;
+
+	(void)http;
+	(void)frame; /* without padding: we ask for none */
+	if (client->record_room - client->record_len < FRAME_HEADER_LEN + len)
+		return NGHTTP2_ERR_WOULDBLOCK;
+	memcpy(octets, header, FRAME_HEADER_LEN);
+	if (len)
+		memcpy(octets + FRAME_HEADER_LEN, rpc->response.data + rpc->response_at, len);
+	rpc->response_at += len;
+	client->record_len += FRAME_HEADER_LEN + len;
+	return 0;
 }
 
 void http_respond(struct rpc *rpc)
@@ -280,11 +308,13 @@ static nghttp2_session_callbacks *make_callbacks(void)
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
 	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
 	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent_frame);
+	nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
 	return callbacks;
 }
 
 static int open_session(struct client *client, nghttp2_session_callbacks *callbacks)
 {
+	nghttp2_mem memory = memory_for_http(&client->loop->memory);
 	nghttp2_option *option;
 	int failed = nghttp2_option_new(&option);
 
@@ -296,7 +326,7 @@ static int open_session(struct client *client, nghttp2_session_callbacks *callba
 	 */
 	nghttp2_option_set_stream_reset_rate_limit(
 		option, 2 * client_config(client)->daemon.max_resets + 1000, 1000);
-	failed = nghttp2_session_server_new2(&client->http, callbacks, client, option);
+	failed = nghttp2_session_server_new3(&client->http, callbacks, client, option, &memory);
 	nghttp2_option_del(option);
 	return failed;
 }
@@ -348,13 +378,27 @@ bool http_receive(struct client *client, struct wire_bytes octets)
 	return taken >= 0;
 }
 
+/* As much of nghttp2's piece as there is room for. */
+static void take_piece(struct client *client)
+{
+	size_t room = client->record_room - client->record_len;
+	size_t now = client->piece.len < room ? client->piece.len : room;
+
+	memcpy(client->record + client->record_len, client->piece.data, now);
+	client->piece.data += now;
+	client->piece.len -= now;
+	client->record_len += now;
+}
+
 /* nghttp2 gives what it has piece by piece; a piece stays its own until the next is asked for, so
- * one that does not fit is kept for the next time. */
+ * one that does not fit is kept for the next time. Messages come by send_data, between two pieces.
+ */
 size_t http_send(struct client *client, uint8_t *octets, size_t room)
 {
-	size_t len = 0;
-
-	while (len < room) {
+	client->record = octets;
+	client->record_len = 0;
+	client->record_room = room;
+	while (client->record_len < room) {
 		if (!client->piece.len) {
 			const uint8_t *data;
 			ssize_t piece_len = nghttp2_session_mem_send(client->http, &data);
@@ -363,14 +407,10 @@ size_t http_send(struct client *client, uint8_t *octets, size_t room)
 				break;
 			client->piece = (struct wire_bytes){data, (size_t)piece_len};
 		}
-		size_t now = client->piece.len < room - len ? client->piece.len : room - len;
-
-		memcpy(octets + len, client->piece.data, now);
-		client->piece.data += now;
-		client->piece.len -= now;
-		len += now;
+		take_piece(client);
 	}
-	return len;
+	client->record = NULL;
+	return client->record_len;
 }
 
 bool http_is_done(const struct client *client)

@@ -13,6 +13,8 @@
 
 #include "wire/buffer.h"
 
+#define HTTP_ROOM_MIN 16384u
+
 struct client;
 struct rpc;
 
@@ -21,7 +23,8 @@ bool http_open(struct client *client);
 /* Takes octets of the client. False: the connection is to be closed once what is left has been
  * sent. */
 bool http_receive(struct client *client, struct wire_bytes octets);
-/* Fills `octets` with what is to be sent, up to `room`. 0: there is nothing now. */
+/* Fills `octets` with what is to be sent, up to `room`, which is HTTP_ROOM_MIN at least. 0: there
+ * is nothing now. */
 size_t http_send(struct client *client, uint8_t *octets, size_t room);
 /* Will there be more to receive or to send? */
 bool http_is_done(const struct client *client);

@@ -100,6 +100,8 @@ void rpc_free(struct rpc *rpc)
 
 	unhold(rpc, rpc->reader.message.len + rpc->backlog.len + rpc->response.len);
 	unlink_from_client(rpc);
+	if (rpc->client->heading == rpc)
+		rpc->client->heading = NULL;
 	if (rpc->deadline_ns)
 		front_count_deadline(loop, false);
 	arena_reset(&rpc->arena);

@@ -107,7 +107,7 @@ static inline void fixture_serve(void)
 /* Until nothing moves any more. */
 static inline void fixture_run(void)
 {
-	uint8_t octets[4096];
+	uint8_t octets[HTTP_ROOM_MIN];
 
 	for (unsigned int i = 0; i < 32; i++) {
 		client_run_waiting(&fixture.client);

@@ -116,16 +116,23 @@ void header_take(struct rpc *rpc, struct wire_bytes name, struct wire_bytes valu
 
 /* ---- replies ---- */
 
+/* A pair of the text of a status, which nghttp2 copies. */
 #define PAIR(name, value)                                                                          \
 	{                                                                                          \
 		(uint8_t *)(uintptr_t)(name), (uint8_t *)(uintptr_t)(value), strlen(name),         \
 			strlen(value), NGHTTP2_NV_FLAG_NO_COPY_NAME                                \
 	}
+/* One of two literals, of which it keeps the address. */
+#define FIXED_PAIR(name, value)                                                                    \
+	{                                                                                          \
+		(uint8_t *)(uintptr_t)(name), (uint8_t *)(uintptr_t)(value), sizeof(name) - 1,     \
+			sizeof(value) - 1,                                                         \
+			NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE               \
+	}
 
 #define RESPONSE_HEADERS                                                                           \
-	PAIR(":status", "200"), PAIR("content-type", "application/grpc"),                          \
-		PAIR("grpc-accept-encoding", "identity")
-#define RESPONSE_COUNT 3u
+	FIXED_PAIR(":status", "200"), FIXED_PAIR("content-type", "application/grpc")
+#define RESPONSE_COUNT 2u
 #define TRAILER_MAX    4u
 
 /* Percent-encoding, for what is not printable. */
@@ -149,16 +156,14 @@ struct trailer {
 	char message[ESCAPED_LEN], details[STATUS_DETAILS_LEN];
 };
 
-/* The pairs point into `text`, which nghttp2 copies. */
-static size_t fill_trailer(struct rpc *rpc, struct trailer *text, nghttp2_nv pairs[TRAILER_MAX])
+/* The pairs point into `text`. */
+static size_t fill_failure(struct rpc *rpc, struct trailer *text, nghttp2_nv pairs[TRAILER_MAX])
 {
 	char message[STATUS_MESSAGE_LEN];
 	size_t count = 0;
 
 	snprintf(text->status, sizeof(text->status), "%d", (int)rpc->status);
 	pairs[count++] = (nghttp2_nv)PAIR("grpc-status", text->status);
-	if (rpc->status == GRPC_OK)
-		return count;
 	if (rpc->text)
 		snprintf(message, sizeof(message), "%s", rpc->text);
 	else
@@ -176,27 +181,38 @@ static size_t fill_trailer(struct rpc *rpc, struct trailer *text, nghttp2_nv pai
 
 int header_submit_response(nghttp2_session *http, struct rpc *rpc, nghttp2_data_provider *provider)
 {
-	nghttp2_nv pairs[] = {RESPONSE_HEADERS};
+	static const nghttp2_nv pairs[] = {RESPONSE_HEADERS};
 
 	return nghttp2_submit_response(http, rpc->stream_id, pairs, RESPONSE_COUNT, provider);
 }
 
-int header_submit_trailer(nghttp2_session *http, struct rpc *rpc)
+static int submit_failure_trailer(nghttp2_session *http, struct rpc *rpc)
 {
 	nghttp2_nv pairs[TRAILER_MAX];
 	struct trailer text;
-	size_t count;
+	size_t count = fill_failure(rpc, &text, pairs);
 
-	count = fill_trailer(rpc, &text, pairs);
 	return nghttp2_submit_trailer(http, rpc->stream_id, pairs, count);
 }
 
+int header_submit_trailer(nghttp2_session *http, struct rpc *rpc)
+{
+	static const nghttp2_nv success = FIXED_PAIR("grpc-status", "0");
+
+	_Static_assert(GRPC_OK == 0, "as it is written");
+	if (rpc->status != GRPC_OK)
+		return submit_failure_trailer(http, rpc);
+	return nghttp2_submit_trailer(http, rpc->stream_id, &success, 1);
+}
+
+/* Who sent a compressed message is told what is taken. */
 int header_submit_failure(nghttp2_session *http, struct rpc *rpc)
 {
-	nghttp2_nv pairs[RESPONSE_COUNT + TRAILER_MAX] = {RESPONSE_HEADERS};
+	nghttp2_nv pairs[RESPONSE_COUNT + 1 + TRAILER_MAX] = {
+		RESPONSE_HEADERS, FIXED_PAIR("grpc-accept-encoding", "identity")};
+	size_t count = RESPONSE_COUNT + 1;
 	struct trailer text;
-	size_t count;
 
-	count = RESPONSE_COUNT + fill_trailer(rpc, &text, pairs + RESPONSE_COUNT);
+	count += fill_failure(rpc, &text, pairs + count);
 	return nghttp2_submit_response(http, rpc->stream_id, pairs, count, NULL);
 }

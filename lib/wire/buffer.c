@@ -127,43 +127,43 @@ void wire_buffer_consume(struct wire_buffer *buffer, size_t len)
 	wire_buffer_truncate(buffer, buffer->len - len);
 }
 
-static inline void store(uint8_t *octets, uint64_t value, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		octets[i] = (uint8_t)(value >> (8 * i));
-}
-
-static inline void put_number(struct wire_buffer *buffer, uint64_t value, size_t len)
-{
-	uint8_t *octets = extend(buffer, len);
-
-	if (octets)
-		store(octets, value, len);
-}
-
 void wire_put_u8(struct wire_buffer *buffer, uint8_t value)
 {
-	put_number(buffer, value, 1);
+	uint8_t *octets = extend(buffer, 1);
+
+	if (octets)
+		*octets = value;
 }
 
 void wire_put_u16(struct wire_buffer *buffer, uint16_t value)
 {
-	put_number(buffer, value, 2);
+	uint8_t *octets = extend(buffer, 2);
+
+	if (octets)
+		wire_store_u16(octets, value);
 }
 
 void wire_put_u32(struct wire_buffer *buffer, uint32_t value)
 {
-	put_number(buffer, value, 4);
+	uint8_t *octets = extend(buffer, 4);
+
+	if (octets)
+		wire_store_u32(octets, value);
 }
 
 void wire_put_u64(struct wire_buffer *buffer, uint64_t value)
 {
-	put_number(buffer, value, 8);
+	uint8_t *octets = extend(buffer, 8);
+
+	if (!octets)
+		return;
+	wire_store_u32(octets, (uint32_t)value);
+	wire_store_u32(octets + 4, (uint32_t)(value >> 32));
 }
 
 void wire_put_flag(struct wire_buffer *buffer, bool value)
 {
-	put_number(buffer, value, 1);
+	wire_put_u8(buffer, value);
 }
 
 void wire_put_raw(struct wire_buffer *buffer, const void *data, size_t len)
@@ -189,7 +189,7 @@ void wire_put_bytes(struct wire_buffer *buffer, struct wire_bytes bytes)
 	octets = extend(buffer, 4 + bytes.len);
 	if (!octets)
 		return;
-	store(octets, bytes.len, 4);
+	wire_store_u32(octets, (uint32_t)bytes.len);
 	if (bytes.len)
 		memcpy(octets + 4, bytes.data, bytes.len);
 }
@@ -217,34 +217,32 @@ static inline const uint8_t *take(struct wire_reader *reader, size_t len)
 	return octets;
 }
 
-static inline uint64_t get_number(struct wire_reader *reader, size_t len)
-{
-	const uint8_t *octets = take(reader, len);
-	uint64_t value = 0;
-
-	for (size_t i = 0; octets && i < len; i++)
-		value |= (uint64_t)octets[i] << (8 * i);
-	return value;
-}
-
 uint8_t wire_get_u8(struct wire_reader *reader)
 {
-	return (uint8_t)get_number(reader, 1);
+	const uint8_t *octets = take(reader, 1);
+
+	return octets ? *octets : 0;
 }
 
 uint16_t wire_get_u16(struct wire_reader *reader)
 {
-	return (uint16_t)get_number(reader, 2);
+	const uint8_t *octets = take(reader, 2);
+
+	return octets ? wire_load_u16(octets) : 0;
 }
 
 uint32_t wire_get_u32(struct wire_reader *reader)
 {
-	return (uint32_t)get_number(reader, 4);
+	const uint8_t *octets = take(reader, 4);
+
+	return octets ? wire_load_u32(octets) : 0;
 }
 
 uint64_t wire_get_u64(struct wire_reader *reader)
 {
-	return get_number(reader, 8);
+	const uint8_t *octets = take(reader, 8);
+
+	return octets ? wire_load_u32(octets) | (uint64_t)wire_load_u32(octets + 4) << 32 : 0;
 }
 
 bool wire_get_flag(struct wire_reader *reader)

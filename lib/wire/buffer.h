@@ -58,6 +58,33 @@ void wire_put_raw(struct wire_buffer *buffer, const void *data, size_t len);
 /* u32 length, then the octets. */
 void wire_put_bytes(struct wire_buffer *buffer, struct wire_bytes bytes);
 
+/* Numbers as they are in frames, the least octet first; written out so that the compiler makes one
+ * access of it. */
+static inline uint16_t wire_load_u16(const uint8_t *octets)
+{
+	return (uint16_t)(octets[0] | octets[1] << 8);
+}
+
+static inline uint32_t wire_load_u32(const uint8_t *octets)
+{
+	return octets[0] | (uint32_t)octets[1] << 8 | (uint32_t)octets[2] << 16 |
+	       (uint32_t)octets[3] << 24;
+}
+
+static inline void wire_store_u16(uint8_t *octets, uint16_t value)
+{
+	octets[0] = (uint8_t)value;
+	octets[1] = (uint8_t)(value >> 8);
+}
+
+static inline void wire_store_u32(uint8_t *octets, uint32_t value)
+{
+	octets[0] = (uint8_t)value;
+	octets[1] = (uint8_t)(value >> 8);
+	octets[2] = (uint8_t)(value >> 16);
+	octets[3] = (uint8_t)(value >> 24);
+}
+
 struct wire_reader {
 	const uint8_t *at;
 	const uint8_t *end;

@@ -5,22 +5,15 @@
  */
 #include "wire/frame.h"
 
-static void store(uint8_t *octets, uint32_t value, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		octets[i] = (uint8_t)(value >> (8 * i));
-}
-
 size_t wire_frame_begin(struct wire_buffer *buffer, const struct wire_frame_header *header)
 {
-	size_t offset = buffer->len;
+	uint8_t *octets = wire_buffer_extend(buffer, WIRE_FRAME_HEADER_LEN);
 
-	wire_put_u32(buffer, 0);
-	wire_put_u32(buffer, header->request_id);
-	wire_put_u16(buffer, header->opcode);
-	wire_put_u16(buffer, header->flags);
-	wire_put_u32(buffer, header->status);
-	return offset;
+	if (!octets)
+		return buffer->len;
+	wire_frame_store(octets, header);
+	wire_store_u32(octets, 0);
+	return buffer->len - WIRE_FRAME_HEADER_LEN;
 }
 
 void wire_frame_finish(struct wire_buffer *buffer, size_t offset)
@@ -34,28 +27,25 @@ void wire_frame_finish(struct wire_buffer *buffer, size_t offset)
 		buffer->failed = true;
 		return;
 	}
-	store(buffer->data + offset, (uint32_t)body_len, 4);
+	wire_store_u32(buffer->data + offset, (uint32_t)body_len);
 }
 
 void wire_frame_store(uint8_t *octets, const struct wire_frame_header *header)
 {
-	store(octets, header->body_len, 4);
-	store(octets + 4, header->request_id, 4);
-	store(octets + 8, header->opcode, 2);
-	store(octets + 10, header->flags, 2);
-	store(octets + 12, header->status, 4);
+	wire_store_u32(octets, header->body_len);
+	wire_store_u32(octets + 4, header->request_id);
+	wire_store_u16(octets + 8, header->opcode);
+	wire_store_u16(octets + 10, header->flags);
+	wire_store_u32(octets + 12, header->status);
 }
 
 void wire_frame_parse(struct wire_frame_header *header, const uint8_t *octets)
 {
-	struct wire_reader reader;
-
-	wire_reader_init(&reader, (struct wire_bytes){octets, WIRE_FRAME_HEADER_LEN});
-	header->body_len = wire_get_u32(&reader);
-	header->request_id = wire_get_u32(&reader);
-	header->opcode = wire_get_u16(&reader);
-	header->flags = wire_get_u16(&reader);
-	header->status = wire_get_u32(&reader);
+	header->body_len = wire_load_u32(octets);
+	header->request_id = wire_load_u32(octets + 4);
+	header->opcode = wire_load_u16(octets + 8);
+	header->flags = wire_load_u16(octets + 10);
+	header->status = wire_load_u32(octets + 12);
 }
 
 size_t wire_frame_limit(uint16_t opcode)

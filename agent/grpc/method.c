@@ -30,13 +30,26 @@ _Static_assert((int)ID_COUNT <= (int)COUNTERS_METHODS, "each method is counted")
 
 /* ---- where a request names its session and slot, by its fields' names ---- */
 
+/* Requests have few fields, and those that are looked for are the first; so this is quicker than
+ * protobuf-c's search by name. */
+static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessage *message,
+                                                  ProtobufCType type, const char *name)
+{
+	const ProtobufCMessageDescriptor *descriptor = message->descriptor;
+
+	for (unsigned int i = 0; i < descriptor->n_fields; i++)
+		if (descriptor->fields[i].type == type &&
+		    strcmp(descriptor->fields[i].name, name) == 0) /* not secret: names */
+			return &descriptor->fields[i];
+	return NULL;
+}
+
 static uint64_t number_of(const ProtobufCMessage *message, const char *name)
 {
-	const ProtobufCFieldDescriptor *field =
-		protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
+	const ProtobufCFieldDescriptor *field = find_field(message, PROTOBUF_C_TYPE_UINT64, name);
 	uint64_t value = 0;
 
-	if (field && field->type == PROTOBUF_C_TYPE_UINT64)
+	if (field)
 		memcpy(&value, (const char *)message + field->offset, sizeof(value));
 	return value;
 }
@@ -45,10 +58,10 @@ static uint64_t number_of(const ProtobufCMessage *message, const char *name)
 static const ProtobufCMessage *begin_of(const ProtobufCMessage *message)
 {
 	const ProtobufCFieldDescriptor *field =
-		protobuf_c_message_descriptor_get_field_by_name(message->descriptor, "begin");
+		find_field(message, PROTOBUF_C_TYPE_MESSAGE, "begin");
 	const ProtobufCMessage *begin = NULL;
 
-	if (!field || field->type != PROTOBUF_C_TYPE_MESSAGE)
+	if (!field)
 		return message;
 	memcpy(&begin, (const char *)message + field->offset, sizeof(begin));
 	return begin;

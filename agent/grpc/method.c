@@ -8,6 +8,7 @@
 
 #include "grpc/calls.h"
 #include "grpc/counters.h"
+#include "grpc/sessions.h"
 #include "health.pb-c.h"
 #include "reflection.pb-c.h"
 

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define SESSIONS_MAX  1024u /* of one client, cratond's own included */
-#define SESSIONS_POOL 8u    /* that cratond opens in one slot for one client */
+#define SESSIONS_POOL 16u   /* that cratond opens in one slot for one client */
 
 struct rpc;
 

@@ -210,4 +210,33 @@ TEST(last_session_logs_out)
 	}
 }
 
+/* However many calls name no session, there is a bound to those that are opened for them. */
+TEST(sessions_of_the_pool)
+{
+	enum { CALLS = 3 * SESSIONS_POOL };
+	struct client *client = open_client();
+	CratonHsm__DigestRequest request = CRATON_HSM__DIGEST_REQUEST__INIT;
+	CratonHsm__Mechanism mechanism = CRATON_HSM__MECHANISM__INIT;
+	unsigned int running = 0, ended = 0;
+	struct rpc *calls[CALLS];
+
+	mechanism.type = CKM_SHA256;
+	request.mechanism = &mechanism;
+	for (unsigned int i = 0; i < CALLS; i++)
+		calls[i] = call("Digest", &request.base);
+	client_run_waiting(client);
+	ASSERT_EQ(client->sessions.count, SESSIONS_POOL + 1);
+	fixture.answer = 1;
+	fixture_serve();
+	client_run_waiting(client);
+	for (unsigned int i = 0; i < CALLS; i++)
+		running += calls[i]->state == RPC_RUNNING;
+	ASSERT_EQ(running, SESSIONS_POOL);
+	fixture_run();
+	for (unsigned int i = 0; i < CALLS; i++)
+		ended += calls[i]->state == RPC_ENDED;
+	ASSERT_EQ(ended, CALLS);
+	close_client();
+}
+
 HARNESS_MAIN

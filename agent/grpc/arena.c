@@ -18,12 +18,14 @@ struct arena_block {
 	_Alignas(ALIGNMENT) unsigned char octets[];
 };
 
-void arena_init(struct arena *arena, size_t limit)
+void arena_init(struct arena *arena, size_t limit, size_t *counted)
 {
 	arena->blocks = NULL;
 	arena->first_used = 0;
 	arena->total_len = 0;
 	arena->limit = limit;
+	arena->blocks_len = 0;
+	arena->counted = counted;
 	arena->stack = 0;
 }
 
@@ -47,6 +49,9 @@ static void *from_new_block(struct arena *arena, size_t len)
 		return NULL;
 	*block = (struct arena_block){.next = arena->blocks, .capacity = capacity};
 	arena->blocks = block;
+	arena->blocks_len += sizeof(*block) + capacity;
+	if (arena->counted)
+		*arena->counted += sizeof(*block) + capacity;
 	return from_block(block, len);
 }
 
@@ -82,6 +87,9 @@ void arena_reset(struct arena *arena)
 	wire_wipe(arena->first, arena->first_used);
 	arena->first_used = 0;
 	arena->total_len = 0;
+	if (arena->counted)
+		*arena->counted -= arena->blocks_len;
+	arena->blocks_len = 0;
 }
 
 static uintptr_t stack_here(void)

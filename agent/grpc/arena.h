@@ -19,12 +19,15 @@ struct arena {
 	size_t first_used;
 	size_t total_len; /* given out */
 	size_t limit;
-	uintptr_t stack; /* where it stood when protobuf-c began; see arena_allocator */
+	size_t blocks_len; /* of the blocks */
+	size_t *counted;   /* NULL, or what counts them, too */
+	uintptr_t stack;   /* where it stood when protobuf-c began; see arena_allocator */
 	_Alignas(16) unsigned char first[ARENA_FIRST_LEN];
 };
 
-/* An empty arena that gives out at most `limit` octets. `first` need not be zeroed. */
-void arena_init(struct arena *arena, size_t limit);
+/* An empty arena that gives out at most `limit` octets. What it takes from the heap is added to
+ * *counted, unless that is NULL, until it is reset. `first` need not be zeroed. */
+void arena_init(struct arena *arena, size_t limit, size_t *counted);
 /* NULL when the limit is reached or there is no memory. Aligned for everything, not zeroed. */
 void *arena_allocate(struct arena *arena, size_t len);
 /* Wipes and takes back all that was given out. Twice is safe. */

@@ -36,9 +36,9 @@ const struct config *client_config(const struct client *client)
 	return client->settings->config;
 }
 
-bool client_holds_too_much(const struct client *client)
+bool client_holds_too_much(const struct client *client, size_t besides_len)
 {
-	return client->held_len > client_config(client)->daemon.max_connection_memory;
+	return client->held_len - besides_len > client_config(client)->daemon.max_connection_memory;
 }
 
 bool rate_exceeds(struct rate *rate, uint64_t now_ns, uint64_t max)
@@ -343,11 +343,9 @@ static void on_received(struct loop *loop, struct completion *completion, int32_
  * first is no work. */
 static bool has_work(const struct client *client)
 {
-	bool may_begin = !client_holds_too_much(client);
-
 	for (const struct rpc *rpc = client->rpcs; rpc; rpc = rpc->next)
 		if (rpc->state == RPC_RUNNING ||
-		    (rpc->state == RPC_QUEUED && may_begin && rpc_drained(rpc)))
+		    (rpc->state == RPC_QUEUED && !rpc_must_wait(rpc) && rpc_drained(rpc)))
 			return true;
 	return false;
 }

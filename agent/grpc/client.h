@@ -73,7 +73,7 @@ struct client {
 	struct sessions sessions;
 	struct rpc *rpcs; /* list */
 	unsigned int rpc_count, open_streams;
-	size_t held_len; /* octets of messages, both ways */
+	size_t held_len; /* octets of messages, both ways, and of what is made of them */
 };
 
 /* Takes over an accepted descriptor. */
@@ -92,7 +92,7 @@ bool rate_exceeds(struct rate *rate, uint64_t now_ns, uint64_t max);
 void client_run_waiting(struct client *client);
 /* For limits: the configuration in force for this client. */
 const struct config *client_config(const struct client *client);
-/* How much more may be held for it. */
-bool client_holds_too_much(const struct client *client);
+/* Does it hold more than it may, besides these octets? */
+bool client_holds_too_much(const struct client *client, size_t besides_len);
 
 #endif

@@ -68,7 +68,7 @@ static bool is_bulk(const struct wire_frame_header *header, const struct rpc *rp
 {
 	return header->body_len > WIRE_CONTROL_LIMIT ||
 	       (header->opcode == WIRE_OPCODE_login && rpc &&
-	        rpc->reader.message.len > WIRE_CONTROL_LIMIT / 2);
+	        rpc->message_len > WIRE_CONTROL_LIMIT / 2);
 }
 
 bool link_end(struct link *link, size_t place, struct rpc *rpc)

@@ -44,7 +44,7 @@ struct rpc *rpc_new(struct client *client, int32_t stream_id)
 		wire_buffer_init(&rpc->response, RESPONSE_LIMIT, NULL);
 		wire_buffer_init(&rpc->reader.message, WIRE_BULK_LIMIT, NULL);
 	}
-	arena_init(&rpc->arena, ARENA_SLACK);
+	arena_init(&rpc->arena, ARENA_SLACK, &client->held_len);
 	rpc->client = client;
 	rpc->stream_id = stream_id;
 	rpc->previous = NULL;
@@ -438,12 +438,17 @@ static void drop_read(struct rpc *rpc)
 	rpc->response_at = 0;
 }
 
+bool rpc_must_wait(const struct rpc *rpc)
+{
+	return !rpc->begun &&
+	       client_holds_too_much(rpc->client, rpc->reader.message.len + rpc->arena.blocks_len);
+}
+
 /* Its client must read before there is more. What it has read must not be what it waits for. */
 static bool must_read_first(struct rpc *rpc)
 {
 	drop_read(rpc);
-	return rpc->response.len - rpc->response_at > UNREAD_MAX ||
-	       (!rpc->begun && client_holds_too_much(rpc->client));
+	return rpc->response.len - rpc->response_at > UNREAD_MAX || rpc_must_wait(rpc);
 }
 
 void rpc_run(struct rpc *rpc)
@@ -466,7 +471,7 @@ void rpc_run(struct rpc *rpc)
 		}
 		if (!take_session(rpc))
 			return;
-		if (!link_has_room(link, rpc->method->frames, rpc->reader.message.len)) {
+		if (!link_has_room(link, rpc->method->frames, rpc->message_len)) {
 			wait_for_room(rpc);
 			return;
 		}
@@ -544,9 +549,10 @@ static void fail_message(struct rpc *rpc, enum message_result result)
 	}
 }
 
+/* Everything of the message is in the arena then, so its octets are given up. */
 static bool unpack(struct rpc *rpc)
 {
-	const struct wire_buffer *message = &rpc->reader.message;
+	struct wire_buffer *message = &rpc->reader.message;
 	ProtobufCAllocator allocator;
 
 	rpc->arena.limit = 2 * message->len + ARENA_SLACK;
@@ -554,6 +560,9 @@ static bool unpack(struct rpc *rpc)
 	rpc->request =
 		protobuf_c_message_unpack(rpc->method->request, &allocator, message->len,
 	                                  message->len ? message->data : (const uint8_t *)"");
+	rpc->message_len = message->len;
+	unhold(rpc, message->len);
+	wire_buffer_reset(message, rpc->method->streams & STREAMS_IN ? UNREAD_MAX : KEEP_LEN);
 	if (rpc->request) {
 		rpc->place = rpc->method->locate(rpc->request);
 		return true;
@@ -576,7 +585,7 @@ static void take_message(struct rpc *rpc)
  * wait, everything could come to wait for everything else. */
 static bool refuse_excess(struct rpc *rpc)
 {
-	if (!client_holds_too_much(rpc->client))
+	if (!client_holds_too_much(rpc->client, 0))
 		return false;
 	counters_limit(&rpc->client->loop->front->counters, LIMIT_MEMORY);
 	rpc_fail(rpc, GRPC_RESOURCE_EXHAUSTED,
@@ -606,7 +615,7 @@ static bool may_feed(const struct rpc *rpc)
 
 size_t rpc_receive(struct rpc *rpc, struct wire_bytes octets)
 {
-	size_t taken = 0, given = octets.len;
+	size_t taken = 0, given = octets.len, before;
 
 	if (rpc->state == RPC_ENDED)
 		return given;
@@ -620,8 +629,9 @@ size_t rpc_receive(struct rpc *rpc, struct wire_bytes octets)
 		rpc_fail(rpc, GRPC_INVALID_ARGUMENT, "the method takes one message");
 		return given;
 	}
+	before = rpc->backlog.len;
 	wire_put_raw(&rpc->backlog, octets.data + taken, given - taken);
-	rpc->client->held_len += given - taken;
+	rpc->client->held_len += rpc->backlog.len - before;
 	if (rpc->backlog.failed)
 		rpc_fail(rpc, GRPC_RESOURCE_EXHAUSTED, "out of memory");
 	else
@@ -666,8 +676,8 @@ void rpc_part_done(struct rpc *rpc)
 	rpc->state = RPC_IDLE;
 	rpc->has_message = false;
 	rpc->request = NULL;
+	rpc->message_len = 0;
 	arena_reset(&rpc->arena);
-	unhold(rpc, rpc->reader.message.len);
 	message_reader_reset(&rpc->reader, UNREAD_MAX);
 	feed_backlog(rpc);
 	if (rpc->state == RPC_IDLE && !rpc->has_message && rpc->input_ended && !rpc->backlog.len)

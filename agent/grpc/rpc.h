@@ -48,7 +48,8 @@ struct rpc {
 	bool has_message;
 	bool begun; /* a stream's operation has been started in the agent */
 	struct arena arena;
-	ProtobufCMessage *request;
+	ProtobufCMessage *request; /* in the arena */
+	size_t message_len;        /* that it had on its way */
 	struct rpc_place place;
 	uint64_t deadline_ns; /* 0: none */
 	size_t header_len;    /* of the headers so far */
@@ -92,6 +93,8 @@ void rpc_answer(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_byte
 void rpc_fail(struct rpc *rpc, enum grpc_status status, const char *text);
 /* The link is gone: what it was asked will not be answered. */
 void rpc_lose(struct rpc *rpc, enum grpc_status status, const char *text);
+/* Does the client hold too much, besides the call's own request, for the call to begin? */
+bool rpc_must_wait(const struct rpc *rpc);
 /* Has the whole reply been read by the stream? */
 bool rpc_drained(const struct rpc *rpc);
 void rpc_free(struct rpc *rpc);

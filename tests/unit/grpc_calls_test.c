@@ -126,6 +126,54 @@ TEST(whole_messages_are_held)
 	close_client();
 }
 
+/* Small messages of which much is made count with what is made of them. */
+TEST(decoded_messages_are_held)
+{
+	enum { CALLS = 20, ATTRIBUTES = 2000 };
+	struct client *client = open_client();
+	CratonHsm__GenerateKeyRequest request = CRATON_HSM__GENERATE_KEY_REQUEST__INIT;
+	static CratonHsm__Attribute empty = CRATON_HSM__ATTRIBUTE__INIT;
+	static CratonHsm__Attribute *attributes[ATTRIBUTES];
+	const size_t limit = fixture.settings.config->daemon.max_connection_memory;
+	unsigned int refused = 0;
+
+	for (unsigned int i = 0; i < ATTRIBUTES; i++)
+		attributes[i] = &empty;
+	request.session = SESSION;
+	request.attributes = attributes;
+	request.n_attributes = ATTRIBUTES;
+	ASSERT_LT(CALLS * protobuf_c_message_get_packed_size(&request.base), limit / 4);
+	for (unsigned int i = 0; i < CALLS; i++)
+		refused += call("GenerateKey", &request.base)->status == GRPC_RESOURCE_EXHAUSTED;
+	ASSERT_GT(refused, 0u);
+	ASSERT_LT(refused, (unsigned int)CALLS);
+	/* Those that were taken are served although there is more than the budget. */
+	fixture_run();
+	for (struct rpc *rpc = client->rpcs; rpc; rpc = rpc->next)
+		ASSERT_EQ(rpc->state, RPC_ENDED);
+	ASSERT_LT(client->held_len, limit / 4);
+	close_client();
+}
+
+/* Octets that there is no memory for are not held. */
+TEST(backlog_without_memory)
+{
+	static const uint8_t part[] = {0, 0, 0, 0, 0}, more[100];
+	struct client *client = open_client();
+	struct rpc *rpc = rpc_new(client, STREAM);
+	size_t limit = rpc->backlog.limit;
+
+	rpc->method = method("DigestStream");
+	rpc_receive(rpc, (struct wire_bytes){part, sizeof(part)});
+	ASSERT_EQ(rpc->state, RPC_QUEUED);
+	rpc->backlog.limit = 10;
+	rpc_receive(rpc, (struct wire_bytes){more, sizeof(more)});
+	ASSERT_EQ(rpc->status, GRPC_RESOURCE_EXHAUSTED);
+	ASSERT_EQ(client->held_len, 0u);
+	rpc->backlog.limit = limit;
+	close_client();
+}
+
 /* A PIN that no frame of a login may have costs the one call, not the link. */
 TEST(request_beyond_its_frame)
 {

@@ -108,7 +108,7 @@ TEST(arena_is_bounded_and_wiped)
 	unsigned char *small, *large;
 
 	ASSERT_NOT_NULL(arena);
-	arena_init(arena, 10000);
+	arena_init(arena, 10000, NULL);
 	small = arena_allocate(arena, 100);
 	large = arena_allocate(arena, 5000);
 	ASSERT_NOT_NULL(small);
@@ -153,7 +153,7 @@ static bool unpacks(unsigned int depth)
 	size_t at = nest(octets, room, depth);
 	bool good;
 
-	arena_init(arena, 64 * room);
+	arena_init(arena, 64 * room, NULL);
 	allocator = arena_allocator(arena);
 	good = protobuf_c_message_unpack(&craton_hsm__attribute__descriptor, &allocator, room - at,
 	                                 octets + at);

@@ -16,7 +16,7 @@ static struct wire_mechanism translate(const CratonHsm__Mechanism *from)
 {
 	struct wire_mechanism to;
 
-	arena_init(&arena, 1 << 20);
+	arena_init(&arena, 1 << 20, NULL);
 	ASSERT_TRUE(translate_mechanism(&arena, from, &to));
 	return to;
 }
@@ -64,7 +64,7 @@ static struct wire_attribute translate_one(CratonHsm__Attribute *from)
 	struct wire_attribute to;
 	size_t cursor = 0;
 
-	arena_init(&arena, 1 << 20);
+	arena_init(&arena, 1 << 20, NULL);
 	ASSERT_TRUE(translate_template(&arena, &from, 1, &template));
 	ASSERT_EQ(template.count, 1u);
 	ASSERT_TRUE(wire_template_next(&template, &cursor, &to));
@@ -113,7 +113,7 @@ TEST(too_many_attributes)
 
 	for (size_t i = 0; i < WIRE_ATTRIBUTE_MAX + 1; i++)
 		many[i] = &one;
-	arena_init(&arena, 1 << 20);
+	arena_init(&arena, 1 << 20, NULL);
 	EXPECT_TRUE(translate_template(&arena, many, WIRE_ATTRIBUTE_MAX, &template));
 	EXPECT_FALSE(translate_template(&arena, many, WIRE_ATTRIBUTE_MAX + 1, &template));
 	arena_reset(&arena);

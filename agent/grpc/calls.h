@@ -18,6 +18,9 @@
 void begin_pool(struct rpc *rpc);
 bool answer_pool(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_bytes body);
 
+/* The answer to a verification; false when this return value is none. */
+bool put_verdict(struct rpc *rpc, uint64_t ckr);
+
 void finish_random_stream(struct rpc *rpc);
 void finish_stream(struct rpc *rpc);
 void late_close_session(struct rpc *rpc, uint16_t opcode, struct wire_bytes body);

@@ -101,19 +101,22 @@ void begin_verify(struct rpc *rpc)
 }
 
 /* A wrong signature is an answer, too. */
-bool answer_verify(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_bytes body)
+bool put_verdict(struct rpc *rpc, uint64_t ckr)
 {
 	CratonHsm__VerifyReply reply = CRATON_HSM__VERIFY_REPLY__INIT;
 
-	(void)body;
-	if (opcode != WIRE_OPCODE_verify)
-		return !ckr;
 	if (ckr && ckr != CKR_SIGNATURE_INVALID && ckr != CKR_SIGNATURE_LEN_RANGE)
 		return false;
 	reply.valid = !ckr;
 	reply.ckr = ckr;
 	rpc_put(rpc, &reply.base);
 	return true;
+}
+
+bool answer_verify(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_bytes body)
+{
+	(void)body;
+	return opcode == WIRE_OPCODE_verify ? put_verdict(rpc, ckr) : !ckr;
 }
 
 void begin_encrypt(struct rpc *rpc)

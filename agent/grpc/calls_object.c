@@ -95,7 +95,7 @@ void begin_find_objects(struct rpc *rpc)
 		rpc_refuse(rpc, CKR_ARGUMENTS_BAD);
 		return;
 	}
-	wire_buffer_init(&rpc->kept, FIND_LIMIT * 8, NULL);
+	rpc_keep_nothing(rpc, FIND_LIMIT * 8);
 	if (!rpc_send_find_objects_init(rpc, &init))
 		return;
 	send_find(rpc);
@@ -110,7 +110,7 @@ static bool take_found(struct rpc *rpc, struct wire_bytes body)
 
 	if (!wire_decode_find_objects_reply(body, &found))
 		return false;
-	wire_put_raw(&rpc->kept, found.objects.octets, (size_t)found.objects.count * 8);
+	rpc_keep(rpc, found.objects.octets, (size_t)found.objects.count * 8);
 	rpc->number[1] += found.objects.count;
 	if (rpc->flag[0])
 		return true;

@@ -140,9 +140,8 @@ static void keep_signature(struct rpc *rpc, ProtobufCBinaryData signature)
 {
 	if (!signature.len)
 		return;
-	wire_buffer_free(&rpc->kept);
-	wire_buffer_init(&rpc->kept, SIGNATURE_LIMIT / 2, NULL);
-	wire_put_raw(&rpc->kept, signature.data, signature.len);
+	rpc_keep_nothing(rpc, SIGNATURE_LIMIT / 2);
+	rpc_keep(rpc, signature.data, signature.len);
 	if (rpc->kept.failed)
 		rpc_fail(rpc, GRPC_INVALID_ARGUMENT, "the signature is too long");
 }
@@ -165,17 +164,8 @@ void begin_verify_stream(struct rpc *rpc)
 
 bool answer_verify_stream(struct rpc *rpc, uint16_t opcode, uint64_t ckr, struct wire_bytes body)
 {
-	CratonHsm__VerifyReply reply = CRATON_HSM__VERIFY_REPLY__INIT;
-
 	(void)body;
-	if (opcode != WIRE_OPCODE_verify_final)
-		return !ckr;
-	if (ckr && ckr != CKR_SIGNATURE_INVALID && ckr != CKR_SIGNATURE_LEN_RANGE)
-		return false;
-	reply.valid = !ckr;
-	reply.ckr = ckr;
-	rpc_put(rpc, &reply.base);
-	return true;
+	return opcode == WIRE_OPCODE_verify_final ? put_verdict(rpc, ckr) : !ckr;
 }
 
 /* ---- EncryptStream and DecryptStream ---- */

@@ -98,7 +98,7 @@ void rpc_free(struct rpc *rpc)
 {
 	struct loop *loop = rpc->client->loop;
 
-	unhold(rpc, rpc->reader.message.len + rpc->backlog.len + rpc->response.len);
+	unhold(rpc, rpc->reader.message.len + rpc->backlog.len + rpc->response.len + rpc->kept.len);
 	unlink_from_client(rpc);
 	if (rpc->client->heading == rpc)
 		rpc->client->heading = NULL;
@@ -699,6 +699,23 @@ void rpc_input_end(struct rpc *rpc)
 	} else if (unpack(rpc)) {
 		rpc_continue(rpc);
 	}
+}
+
+/* ---- what a method keeps ---- */
+
+void rpc_keep_nothing(struct rpc *rpc, size_t limit)
+{
+	unhold(rpc, rpc->kept.len);
+	wire_buffer_free(&rpc->kept);
+	wire_buffer_init(&rpc->kept, limit, NULL);
+}
+
+void rpc_keep(struct rpc *rpc, const void *octets, size_t len)
+{
+	size_t before = rpc->kept.len;
+
+	wire_put_raw(&rpc->kept, octets, len);
+	rpc->client->held_len += rpc->kept.len - before;
 }
 
 /* ---- the reply's octets ---- */

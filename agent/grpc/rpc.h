@@ -63,7 +63,7 @@ struct rpc {
 	uint64_t began_ns;
 	uint64_t number[2]; /* the method's own */
 	bool flag[1];
-	struct wire_buffer kept;
+	struct wire_buffer kept; /* see rpc_keep */
 
 	/* Reply. */
 	enum grpc_status status;
@@ -118,6 +118,10 @@ void rpc_destroy(struct rpc *rpc);
 
 /* Appends a message to the reply. */
 void rpc_put(struct rpc *rpc, const ProtobufCMessage *message);
+/* For the method to keep octets from one answer to the next, in rpc->kept, up to a limit; what
+ * there was is gone. */
+void rpc_keep_nothing(struct rpc *rpc, size_t limit);
+void rpc_keep(struct rpc *rpc, const void *octets, size_t len);
 /* The message of a client's stream has been dealt with; the next one may come. */
 void rpc_part_done(struct rpc *rpc);
 /* Of a stream of cratond's: begin is called again, as soon as the client has read enough. */

@@ -101,11 +101,17 @@ def resets():
 def made_resets():
     """The same by faults for which the server must cancel."""
     connection = start()
+    answers = frames(connection)
     for i in range(60):
         send(connection, frame(HEADERS, 4, 2 * i + 1, request()) + frame(WINDOW_UPDATE, 0, 2 * i + 1, struct.pack('>I', 0x7fffffff)))
-        time.sleep(0.01)  # or there are too many streams at once
-    error = goaway(connection)
-    assert error == ENHANCE_YOUR_CALM, error
+        for kind, _, stream, payload in answers:
+            if kind == GOAWAY:
+                error = int.from_bytes(payload[4:8], 'big')
+                assert error == ENHANCE_YOUR_CALM, error
+                return
+            if kind == RST_STREAM and stream == 2 * i + 1:  # so there are never too many streams at once
+                break
+    raise AssertionError('the connection is not ended')
 
 
 def pings():
@@ -237,23 +243,30 @@ def resident():
         return [int(line.split()[1]) for line in status if line.startswith('VmRSS')][0]
 
 
-def is_held(connection):
-    """Does cratond have its end of the connection? What the kernel still tries to send for it has no inode."""
+def server_end(connection):
+    """How many octets wait at cratond's end of the connection to be sent; None when it has none. What the kernel still tries to send for it
+    has no inode."""
     ends = [f'{port:04X}' for port in (int(hsm.PORT), connection.getsockname()[1])]
     with open('/proc/net/tcp') as sockets:
-        return any([words[i].split(':')[1] for i in (1, 2)] == ends and words[9] != '0' for words in (line.split() for line in list(sockets)[1:]))
+        for words in (line.split() for line in list(sockets)[1:]):
+            if [words[i].split(':')[1] for i in (1, 2)] == ends and words[9] != '0':
+                return int(words[4].split(':')[0], 16)
+    return None
+
+
+def until(condition, what):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
 
 
 def stuck():
     """A client that never reads again, with answers on their way to it, is idle like any other, and is not waited for in the end."""
     connection = start(4096)
     random_streams(connection)
-    time.sleep(1)
-    assert is_held(connection)
-    deadline = time.monotonic() + 15
-    while is_held(connection):
-        assert time.monotonic() < deadline, 'it is kept'
-        time.sleep(0.1)
+    until(lambda: server_end(connection), 'no answer waits')
+    until(lambda: server_end(connection) is None, 'it is kept')
     connection.close()
 
 
@@ -271,7 +284,10 @@ def reflection():
             connection.sendall(b''.join(frame(0, 0, 2 * i + 1, body) for i in range(8)))
     except OSError:
         pass  # it takes no more: just as well
-    time.sleep(1)
+    # Each is answered in a turn of the loop, which takes in what there is on the other connection.
+    s = hsm.hsm(hsm.channel())
+    for _ in range(100):
+        s.HealthCheck(pb.HealthCheckRequest(), timeout=20)
     grown = resident() - before
     assert grown < 20000, f'{grown} KiB'
     connection.close()

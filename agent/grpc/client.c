@@ -31,6 +31,10 @@
 #define KEEPALIVE_IDLE  60
 #define KEEPALIVE_PAUSE 20
 
+/* Before it knows our windows a client may send 64 KiB of messages, and has its certificates and
+ * headers to send besides. */
+#define EARLY_MAX (128u * 1024u)
+
 const struct config *client_config(const struct client *client)
 {
 	return client->settings->config;
@@ -101,6 +105,8 @@ static void client_free(struct client *client)
 	link_free(&client->link);
 	wire_buffer_free(&client->out);
 	wire_buffer_free(&client->sending);
+	wire_buffer_free(&client->early);
+	wire_buffer_free(&client->given);
 	close(client->fd);
 	settings_put(client->settings);
 	free(client);
@@ -108,7 +114,8 @@ static void client_free(struct client *client)
 
 static bool is_quiet(const struct client *client)
 {
-	return !client->receiving && !client->is_sending && link_is_quiet(&client->link);
+	return !client->receiving && !client->is_sending && !client->away &&
+	       link_is_quiet(&client->link);
 }
 
 /* ---- out ---- */
@@ -138,7 +145,7 @@ static void send_out(struct client *client)
 	struct io_uring_sqe *sqe;
 	struct wire_buffer empty;
 
-	if (client->is_sending || client->closing)
+	if (client->is_sending || client->closing || client->away)
 		return;
 	if (!client->sending.len) {
 		if (!client->out.len)
@@ -230,21 +237,11 @@ static void identify(struct client *client)
 }
 
 /* False when the client is to be left alone from now on. */
-static bool shake_hands(struct client *client)
+static bool begin_http(struct client *client)
 {
 	const unsigned char *protocol;
 	unsigned int protocol_len;
 
-	switch (tls_handshake(client)) {
-	case TLS_WANTS_OCTETS:
-		return false;
-	case TLS_DONE:
-		break;
-	default:
-		tls_log_failure(client);
-		stop_taking(client);
-		return false;
-	}
 	client->handshake_done = true;
 	atomic_fetch_add(&client->loop->front->counters.handshakes, 1);
 	SSL_get0_alpn_selected(client->tls, &protocol, &protocol_len);
@@ -286,10 +283,81 @@ static void take_plain(struct client *client)
 	}
 }
 
+/* False when the client is to be left alone, for the time being or from now on. */
+static bool shake_hands(struct client *client)
+{
+	switch (tls_handshake(client)) {
+	case TLS_WANTS_OCTETS:
+		return false;
+	case TLS_DONE:
+		return begin_http(client);
+	default:
+		tls_log_failure(client);
+		stop_taking(client);
+		return false;
+	}
+}
+
+/* What has come goes to the other thread, unless that is still at what came before. */
+static void shake_elsewhere(struct client *client)
+{
+	struct wire_buffer empty = client->given;
+
+	if (client->away || !client->early.len)
+		return;
+	client->given = client->early;
+	client->early = empty;
+	client->in = (struct wire_bytes){client->given.data, client->given.len};
+	client->away = true;
+	client->handshake.client = client;
+	handshakes_add(client->loop->front->handshakes, &client->handshake);
+}
+
+static void gather(struct client *client, struct wire_bytes octets)
+{
+	wire_put_raw(&client->early, octets.data, octets.len);
+	if (client->early.failed)
+		client_close(client);
+	else
+		shake_elsewhere(client);
+}
+
+/* The client's first octets of HTTP/2 may have come with the last of its handshake, or behind. */
+static void take_early(struct client *client)
+{
+	if (!begin_http(client))
+		return;
+	take_plain(client);
+	client->in = (struct wire_bytes){client->early.data, client->early.len};
+	take_plain(client);
+}
+
+void client_shaken(struct client *client, enum tls_result result)
+{
+	client->away = false;
+	front_mark_dirty(client);
+	if (client->closing)
+		return;
+	if (result == TLS_DONE)
+		take_early(client);
+	else if (result != TLS_WANTS_OCTETS)
+		stop_taking(client);
+	client->in = (struct wire_bytes){0};
+	wire_buffer_reset(&client->given, 0);
+	if (result == TLS_WANTS_OCTETS)
+		shake_elsewhere(client);
+	else
+		wire_buffer_reset(&client->early, 0);
+}
+
 static void take_octets(struct client *client, struct wire_bytes octets)
 {
-	client->in = octets;
 	client->last_octet_ns = client->loop->now_ns;
+	if (!client->handshake_done && client->settings->key_in_token) {
+		gather(client, octets);
+		return;
+	}
+	client->in = octets;
 	if (client->handshake_done || shake_hands(client))
 		take_plain(client);
 	client->in = (struct wire_bytes){0};
@@ -307,7 +375,7 @@ static void arm_receive(struct client *client)
 
 static void lose(struct client *client)
 {
-	if (!client->handshake_done && !client->at_end) {
+	if (!client->handshake_done && !client->at_end && !client->away) {
 		stop_taking(client);
 		tls_log_failure(client);
 	}
@@ -357,11 +425,12 @@ static void check_handshake(struct client *client)
 	if (client->loop->now_ns - client->opened_ns < limit_ns)
 		return;
 	counters_limit(&client->loop->front->counters, LIMIT_HANDSHAKE);
-	if (!client->handshake_logged)
+	if (client->away || !client->handshake_logged)
 		log_warning("TLS handshake with %s failed: it took longer than "
 		            "[daemon].handshake_timeout",
 		            client->peer);
-	client->handshake_logged = true;
+	if (!client->away)
+		client->handshake_logged = true;
 	client_close(client);
 }
 
@@ -494,6 +563,8 @@ static void enter(struct client *client)
 	client->send.handler = on_sent;
 	wire_buffer_init(&client->out, OUT_LIMIT, NULL);
 	wire_buffer_init(&client->sending, OUT_LIMIT, NULL);
+	wire_buffer_init(&client->early, EARLY_MAX, NULL);
+	wire_buffer_init(&client->given, EARLY_MAX, NULL);
 	client->opened_ns = client->last_octet_ns = loop->now_ns;
 	link_init(&client->link, client);
 	arm_receive(client);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "grpc/front.h"
+#include "grpc/handshake.h"
 #include "grpc/link.h"
 #include "grpc/sessions.h"
 
@@ -52,6 +53,11 @@ struct client {
 	SSL *tls;
 	struct wire_bytes in; /* octets that TLS has not taken yet */
 	bool handshake_done, handshake_logged;
+	/* With a key in a token: while `away`, all of TLS is the other thread's, and what comes
+	 * meanwhile waits. */
+	struct handshake handshake;
+	struct wire_buffer early, given; /* waiting; client->in is in this */
+	bool away;
 	int sent_alert, received_alert; /* -1: none */
 
 	/* Who it is. */
@@ -80,6 +86,8 @@ struct client {
 void client_open(struct loop *loop, int fd);
 /* Ends it: nothing more is received or answered; it is freed when the kernel is done with it. */
 void client_close(struct client *client);
+/* Its handshake has come back from the other thread. */
+void client_shaken(struct client *client, enum tls_result result);
 /* Says GOAWAY, and closes it once its calls are answered: for the drain. */
 void client_drain(struct client *client);
 /* Sends what there is to send. */

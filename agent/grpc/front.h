@@ -27,6 +27,8 @@
 
 struct client;
 struct config;
+struct handshake;
+struct handshakes;
 struct rpc;
 struct rules;
 
@@ -38,6 +40,7 @@ struct settings {
 	atomic_uint references;
 	struct config *config;
 	SSL_CTX *tls;
+	bool key_in_token; /* handshakes wait for the agent */
 	struct rules *rules;
 };
 
@@ -63,8 +66,9 @@ struct loop {
 	unsigned int next_loop;
 	struct watch *watch;
 
-	/* Accepted descriptors from loop 0, and the order to stop. */
+	/* Accepted descriptors from loop 0, handshakes that come back, and the order to stop. */
 	pthread_mutex_t mail_lock;
+	struct handshake *mail_handshakes; /* list */
 	int *mail_fds;
 	unsigned int mail_count, mail_capacity;
 	int wake_fd;
@@ -99,6 +103,7 @@ struct front {
 	unsigned int loop_count;
 	atomic_uint client_count;
 	atomic_bool stopping;
+	struct handshakes *handshakes;
 
 	/* Of watch.h. */
 	_Atomic enum agent_state agent_state;
@@ -126,6 +131,8 @@ int front_loops_run(struct front *front, void (*ready)(struct front *), char *er
 void front_loops_close(struct front *front);
 /* The client has, or may have, something to send: it is looked at before the loop sleeps. */
 void front_mark_dirty(struct client *client);
+/* Any thread: this client's handshake is its loop's again. */
+void front_handshake_done(struct handshake *handshake);
 /* A call with a deadline begins or ends. */
 void front_count_deadline(struct loop *loop, bool begins);
 

@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "grpc/client.h"
+#include "grpc/handshake.h"
 #include "grpc/http.h"
 #include "grpc/rpc.h"
 #include "grpc/watch.h"
@@ -99,6 +100,27 @@ static bool post_descriptor(struct loop *loop, int fd)
 	return fits;
 }
 
+void front_handshake_done(struct handshake *handshake)
+{
+	struct loop *loop = handshake->client->loop;
+
+	pthread_mutex_lock(&loop->mail_lock);
+	handshake->next = loop->mail_handshakes;
+	loop->mail_handshakes = handshake;
+	pthread_mutex_unlock(&loop->mail_lock);
+	write_wake(loop);
+}
+
+static void take_handshakes(struct handshake *list)
+{
+	while (list) {
+		struct handshake *handshake = list;
+
+		list = handshake->next;
+		client_shaken(handshake->client, handshake->result);
+	}
+}
+
 static void arm_wake(struct loop *loop)
 {
 	io_uring_prep_read(uring_sqe(&loop->ring, &loop->wake), loop->wake_fd, &loop->wake_value,
@@ -110,6 +132,7 @@ static void begin_drain(struct loop *loop);
 static void on_wake(struct loop *loop, struct completion *completion, int32_t result,
                     uint32_t flags)
 {
+	struct handshake *handshakes;
 	unsigned int count;
 	int *fds;
 
@@ -119,9 +142,12 @@ static void on_wake(struct loop *loop, struct completion *completion, int32_t re
 	pthread_mutex_lock(&loop->mail_lock);
 	fds = loop->mail_fds;
 	count = loop->mail_count;
+	handshakes = loop->mail_handshakes;
+	loop->mail_handshakes = NULL;
 	loop->mail_fds = NULL;
 	loop->mail_count = loop->mail_capacity = 0;
 	pthread_mutex_unlock(&loop->mail_lock);
+	take_handshakes(handshakes);
 	for (unsigned int i = 0; i < count; i++) {
 		if (loop->stopping)
 			close(fds[i]);
@@ -429,7 +455,8 @@ int front_loops_open(struct front *front, char *error, size_t error_len)
 		goto failed;
 	front->loops[0]->listen_fd = front->listen_fd;
 	front->loops[0]->signal_fd = uring_signals();
-	if (front->loops[0]->signal_fd >= 0)
+	front->handshakes = handshakes_open();
+	if (front->handshakes && front->loops[0]->signal_fd >= 0)
 		return 0;
 failed:
 	snprintf(error, error_len, "cannot make the event loops: %s", strerror(errno));
@@ -514,6 +541,8 @@ static void loop_free(struct loop *loop)
 
 void front_loops_close(struct front *front)
 {
+	handshakes_close(front->handshakes);
+	front->handshakes = NULL;
 	for (unsigned int i = 0; front->loops && i < front->loop_count; i++)
 		if (front->loops[i])
 			loop_free(front->loops[i]);

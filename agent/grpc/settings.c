@@ -23,6 +23,7 @@ struct settings *settings_new(struct config *config, char *error, size_t error_l
 	}
 	atomic_init(&settings->references, 1);
 	settings->config = config;
+	settings->key_in_token = tls_key_is_in_token(config->daemon.tls_key);
 	settings->rules = rules_new(config, error, error_len);
 	if (settings->rules && !tls_context_new(&settings->tls, config, error, error_len))
 		return settings;

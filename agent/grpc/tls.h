@@ -39,6 +39,8 @@ void tls_end(struct client *client);
 /* tls_key.c: the private key behind a path or a pkcs11: URI. NULL with one line in `error`. */
 EVP_PKEY *tls_key_load(const char *location, const struct config *config, char *error,
                        size_t error_len);
+/* Is the key in a token, so that each handshake waits for the agent? */
+bool tls_key_is_in_token(const char *location);
 /* The first line of OpenSSL's error queue, which is emptied. */
 void tls_error_text(char *text, size_t text_len);
 

@@ -144,7 +144,7 @@ static int use_certificate(SSL_CTX *context, const struct config *config,
 static int use_key(SSL_CTX *context, const struct config *config, struct complaint *complaint)
 {
 	const char *location = config->daemon.tls_key;
-	bool is_uri = strncmp(location, "pkcs11:", strlen("pkcs11:")) == 0;
+	bool is_uri = tls_key_is_in_token(location);
 	EVP_PKEY *key;
 	int fits;
 

@@ -2,7 +2,7 @@
 /*
  * The server's private key: a PEM file, or a key in a token, our own for instance, by
  * pkcs11-provider. With the latter each handshake asks the token for one signature, through
- * libcraton_hsm.so: the loop waits for it, for as long as one signature takes.
+ * libcraton_hsm.so, and waits for it (handshake.c).
  */
 #include <errno.h>
 #include <openssl/err.h>
@@ -112,10 +112,15 @@ static EVP_PKEY *load_uri(const char *uri, const struct config *config, char *er
 	return NULL;
 }
 
+bool tls_key_is_in_token(const char *location)
+{
+	return strncmp(location, "pkcs11:", strlen("pkcs11:")) == 0;
+}
+
 EVP_PKEY *tls_key_load(const char *location, const struct config *config, char *error,
                        size_t error_len)
 {
-	if (strncmp(location, "pkcs11:", strlen("pkcs11:")) == 0)
+	if (tls_key_is_in_token(location))
 		return load_uri(location, config, error, error_len);
 	return load_file(location, error, error_len);
 }

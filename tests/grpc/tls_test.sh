@@ -162,6 +162,7 @@ else
 	check "which signed for the handshake" eval 'grep -q "\"operation\":\"C_Sign[A-Za-z]*\"" "$SCRATCH/audit.jsonl"'
 	sed -i 's/alice/bob/' "$SCRATCH/random.py"
 	check "and a real client" contains 32 client "$SCRATCH/random.py"
+	check "handshakes that wait for the agent hold nobody up" contains '4 handshakes' eval 'export AGENT_PID; client "$TOP/tests/grpc/stopped.py"'
 	check_here "it stops" front_stop
 	FRONT_KEY="pkcs11:token=tls;object=front;type=private?pin-source=file:$SCRATCH/user-pin" check "a key in a token that is another's, without what leads to the PIN" \
 		refuses '[daemon].tls_key: pkcs11:token=tls;object=front;type=private: the key does not belong'

@@ -128,10 +128,13 @@ static bool is_healthy(void *context, char *text, size_t text_len)
 	return false;
 }
 
+/* The loops run already, and a SIGHUP may have come. */
 static void ready(struct front *front)
 {
-	log_notice("cratond " CRATON_VERSION " listens on %s",
-	           front->settings->config->daemon.bind);
+	struct settings *settings = front_settings(front);
+
+	log_notice("cratond " CRATON_VERSION " listens on %s", settings->config->daemon.bind);
+	settings_put(settings);
 	notify_send("READY=1\nSTATUS=Ready.");
 }
 

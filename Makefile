@@ -213,7 +213,7 @@ check-vm-debug: ## the same with kernels that check memory, locks and leaks; bui
 	@tests/run --build $(BUILD) tests/vm/linux_debug.sh tests/vm/linux_uml.sh tests/vm/planted.sh
 
 .PHONY: check-trixie
-check-trixie: ## the unit, API and client tests on Debian 13, with OpenSSL 3.5 and its post-quantum algorithms (part of check); needs root
+check-trixie: ## the unit, API, client and cratond tests on Debian 13, with OpenSSL 3.5 and its post-quantum algorithms (part of check); needs root
 	@scripts/install-packages test
 	@tests/run --build $(BUILD) $(wildcard tests/trixie/*_test.sh)
 

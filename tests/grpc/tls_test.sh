@@ -55,10 +55,11 @@ front_start "tls_client_crl = \"$PKI/root.crl\"" || { ktap_fail "cratond starts"
 shake() { # OPTION...: what s_client says; the connection is closed at once
 	timeout 20 openssl s_client -connect "127.0.0.1:$FRONT_PORT" -CAfile "$PKI/root.pem" -alpn h2 "$@" </dev/null 2>&1
 }
-as() { shake -cert "$PKI/$1.pem" -key "$PKI/$1.key" "${@:2}"; }
+# Names are written as OpenSSL 3.2 and later write them.
+as() { shake -cert "$PKI/$1.pem" -key "$PKI/$1.key" "${@:2}" | sed 's/CN = /CN=/'; }
 check "B7: s_client with certificate, key and CA file" contains 'Verify return code: 0 (ok)' as alice
 chain() { as alice -showcerts | grep -c 'BEGIN CERTIFICATE'; }
-check "B7: the full chain of tls_cert is sent, and nothing else" eval '[ "$(chain)" -eq 2 ] && as alice -showcerts | grep -q "s:.*CN = middle"'
+check "B7: the full chain of tls_cert is sent, and nothing else" eval '[ "$(chain)" -eq 2 ] && as alice -showcerts | grep -q "s:.*CN=middle"'
 check "by TLS 1.3" contains 'TLSv1.3' as alice
 check "HTTP/2 is agreed on" contains 'ALPN protocol: h2' as alice
 # cause NAME TEXT COMMAND...: the handshake fails and leaves exactly one line, which has the text and the peer's address.
@@ -116,7 +117,7 @@ FRONT_CERT=$PKI/renewed.chain FRONT_KEY=$PKI/renewed.key front_config "tls_clien
 kill -HUP "$FRONT_PID"
 check "SIGHUP takes the new certificate" wait_for 10 front_says 'SIGHUP: certificates, authorities and rules have been read again'
 check "and says which keys changed" front_says 'SIGHUP: [daemon].tls_cert is in force for new connections'
-check "new connections see it" contains 'CN = renewed' as alice
+check "new connections see it" contains 'CN=renewed' as alice
 echo go >&6
 read -rt 30 line <&5
 check "the old one is still there, with its session" [ "$line" = second ]
@@ -129,7 +130,7 @@ FRONT_CERT=$PKI/old.chain FRONT_KEY=$PKI/old.key front_config
 kill -HUP "$FRONT_PID"
 check "a reload that is no good is refused" wait_for 10 front_says 'everything stays as it was'
 certificate bob root clientAuth
-check "and changes nothing" contains 'CN = renewed' as bob
+check "and changes nothing" contains 'CN=renewed' as bob
 check_here "it stops" front_stop
 
 # ---- TLS 1.2 ----

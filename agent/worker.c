@@ -10,13 +10,15 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "log.h"
 
-/* A loop that wakes up on the core of a worker gets it at once, and a worker a tenth of a core that
- * loops want all the time (measured in docs/performance.md). */
-#define NICE 10
+/* At a long job: a loop that wakes up on the core of a worker gets it at once, and a worker a tenth
+ * of a core that loops want all the time (measured in docs/performance.md). */
+#define NICE_AT_LONG 10
+#define NICE_LIMIT   20 /* as RLIMIT_NICE counts: back to 0 and no further */
 
 struct queue {
 	struct job *first, **last;
@@ -28,7 +30,6 @@ struct workers {
 	struct queue ordinary, lengthy;
 	uint64_t added;
 	unsigned int waiting;
-	unsigned int long_running, long_max;
 	bool stopping;
 	unsigned int count;
 	pthread_t threads[];
@@ -58,58 +59,68 @@ static struct job *queue_take(struct queue *queue)
 }
 
 /* The queue whose job is next: the older one, if it may begin now. NULL: none. */
-static struct queue *next_queue(struct workers *workers)
+static struct queue *next_queue(struct workers *workers, bool takes_long)
 {
 	const struct job *ordinary = workers->ordinary.first, *lengthy = workers->lengthy.first;
 
-	if (lengthy && workers->long_running < workers->long_max &&
-	    (!ordinary || lengthy->number < ordinary->number))
+	if (takes_long && lengthy && (!ordinary || lengthy->number < ordinary->number))
 		return &workers->lengthy;
 	return ordinary ? &workers->ordinary : NULL;
 }
 
-/* The next job, or NULL when the pool ends and nothing is left that this thread could do: long jobs
- * that are left are for those who are at long ones now. */
-static struct job *take(struct workers *workers)
+/* The next job, or NULL when the pool ends and nothing is left that this thread does. */
+static struct job *take(struct workers *workers, bool takes_long)
 {
 	struct queue *queue;
 	struct job *job = NULL;
 
 	pthread_mutex_lock(&workers->lock);
-	while (!(queue = next_queue(workers)) && !workers->stopping)
+	while (!(queue = next_queue(workers, takes_long)) && !workers->stopping)
 		pthread_cond_wait(&workers->work, &workers->lock);
 	if (queue) {
 		job = queue_take(queue);
 		workers->waiting--;
-		workers->long_running += job->is_long;
 	}
 	pthread_mutex_unlock(&workers->lock);
 	return job;
 }
 
-static void note_long_end(struct workers *workers)
+/* Of this thread. Back to 0 it may not be permitted, which permit_priority has said. */
+static void set_nice(int nice_value)
 {
-	pthread_mutex_lock(&workers->lock);
-	workers->long_running--;
-	pthread_mutex_unlock(&workers->lock);
+	setpriority(PRIO_PROCESS, (id_t)gettid(), nice_value);
 }
 
-static void *work(void *argument)
+static void run_nicely(struct job *job)
 {
-	struct workers *workers = argument;
+	set_nice(NICE_AT_LONG);
+	job->run(job);
+	set_nice(0);
+}
+
+static void work_through(struct workers *workers, bool takes_long)
+{
 	struct job *job;
 
-	errno = 0;
-	if (nice(NICE) == -1 && errno)
-		log_warning("a worker keeps its priority: %s", strerror(errno));
-	while ((job = take(workers))) {
-		bool was_long = job->is_long; /* run may free it */
-
-		job->run(job);
-		if (was_long)
-			note_long_end(workers);
+	while ((job = take(workers, takes_long))) {
+		if (job->is_long)
+			run_nicely(job);
+		else
+			job->run(job);
 	}
 	OPENSSL_thread_stop();
+}
+
+static void *work(void *workers)
+{
+	work_through(workers, true);
+	return NULL;
+}
+
+/* One thread of the pool, whose priority is as it was, whatever becomes of the others'. */
+static void *work_at_ordinary(void *workers)
+{
+	work_through(workers, false);
 	return NULL;
 }
 
@@ -126,6 +137,23 @@ static void end(struct workers *workers)
 	free(workers);
 }
 
+/* Who may do so permits itself to take back what nice gave away; others stay nice. */
+static void permit_priority(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NICE, &limit) || limit.rlim_cur >= NICE_LIMIT)
+		return;
+	limit.rlim_cur = NICE_LIMIT;
+	if (limit.rlim_max < NICE_LIMIT)
+		limit.rlim_max = NICE_LIMIT;
+	if (setrlimit(RLIMIT_NICE, &limit))
+		log_notice(
+			"workers that were at a long job stay at nice %d: LimitNICE=+0 in the unit "
+			"permits more",
+			NICE_AT_LONG);
+}
+
 int workers_start(struct workers **out, unsigned int long_max)
 {
 	unsigned int count = long_max + 1;
@@ -138,9 +166,10 @@ int workers_start(struct workers **out, unsigned int long_max)
 	pthread_cond_init(&workers->work, NULL);
 	queue_init(&workers->ordinary);
 	queue_init(&workers->lengthy);
-	workers->long_max = long_max;
+	permit_priority();
 	while (!error && workers->count < count) {
-		error = pthread_create(&workers->threads[workers->count], NULL, work, workers);
+		error = pthread_create(&workers->threads[workers->count], NULL,
+		                       workers->count ? work : work_at_ordinary, workers);
 		if (!error)
 			workers->count++;
 	}
@@ -159,7 +188,8 @@ void workers_add(struct workers *workers, struct job *job)
 	job->number = workers->added++;
 	queue_add(job->is_long ? &workers->lengthy : &workers->ordinary, job);
 	workers->waiting++;
-	pthread_cond_signal(&workers->work);
+	/* Not one, which might be the thread that takes no long ones. */
+	pthread_cond_broadcast(&workers->work);
 	pthread_mutex_unlock(&workers->lock);
 }
 

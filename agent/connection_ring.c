@@ -5,60 +5,36 @@
  */
 #include "connection_ring.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "loop.h"
+#include "shared_memory.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
 
-#define DESCRIPTORS_MAX 2u  /* the area, and the epoch */
-#define STRAYS_MAX      32u /* calls in a row */
-#define STAY_NS         20000000u
+#define STRAYS_MAX 32u /* calls in a row */
+#define STAY_NS    20000000u
 
 /* ---- the memory ---- */
 
-/* Sealed, so that a client cannot shrink it under our feet; locked, since PINs pass through it. */
-static struct wire_ring_area *map_area(int fd)
-{
-	const size_t len = sizeof(struct wire_ring_area);
-	void *memory;
-
-	if (ftruncate(fd, (off_t)len) ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		return NULL;
-	memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED)
-		return NULL;
-	if (!mlock(memory, len) && !madvise(memory, len, MADV_DONTDUMP) &&
-	    !madvise(memory, len, MADV_DONTFORK))
-		return memory;
-	munmap(memory, len);
-	return NULL;
-}
-
+/* Locked, since PINs pass through it. */
 static struct connection_ring *ring_new(int *fd)
 {
 	struct connection_ring *ring = calloc(1, sizeof(*ring));
 
-	*fd = memfd_create("craton-hsm ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (ring && *fd >= 0)
-		ring->area = map_area(*fd);
-	if (ring && ring->area) {
-		wire_ring_requests(&ring->requests, ring->area);
-		wire_ring_replies(&ring->replies, ring->area);
-		return ring;
-	}
-	free(ring);
-	if (*fd >= 0)
-		close(*fd);
 	*fd = -1;
-	return NULL;
+	if (!ring)
+		return NULL;
+	ring->area = shared_memory_new("craton-hsm ring", sizeof(*ring->area), true, fd);
+	if (!ring->area) {
+		free(ring);
+		return NULL;
+	}
+	wire_ring_requests(&ring->requests, ring->area);
+	wire_ring_replies(&ring->replies, ring->area);
+	return ring;
 }
 
 static void ring_free(struct connection_ring *ring)
@@ -66,54 +42,20 @@ static void ring_free(struct connection_ring *ring)
 	if (!ring)
 		return;
 	wire_wipe(ring->area->request_octets, 2 * WIRE_RING_SIZE);
-	munmap(ring->area, sizeof(*ring->area));
+	shared_memory_free(ring->area, sizeof(*ring->area));
 	free(ring);
-}
-
-/* A descriptor can only go with the octets it is sent with, and io_uring has no such send on all
- * kernels. The reply is short and the socket's queue empty, since the client waits for it. */
-static bool send_with(int socket_fd, struct wire_bytes frame, const int *fds, size_t count)
-{
-	union {
-		struct cmsghdr header;
-		uint8_t octets[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
-	} control = {0};
-	struct iovec part = {(void *)(uintptr_t)frame.data, frame.len};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-
-	if (count) {
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
-		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
-	}
-	return sendmsg(socket_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)frame.len;
 }
 
 /* Without memory to lock the client is told so and keeps to the socket. */
 static bool answer(struct connection *connection, const struct wire_frame_header *request, int fd)
 {
-	__attribute__((cleanup(wire_buffer_free))) struct wire_buffer frame = {0};
-	struct wire_frame_header header = *request;
-	struct wire_ring_reply reply = {.area_len = sizeof(struct wire_ring_area)};
-	int fds[DESCRIPTORS_MAX];
-	size_t offset, count = 0;
+	const int fds[] = {fd, connection->loop->agent->epoch.fd};
+	size_t count = 0;
 
-	wire_buffer_init(&frame, WIRE_CONTROL_LIMIT, NULL);
-	header.flags = WIRE_FRAME_REPLY;
-	header.status = fd < 0 ? (uint32_t)err_ckr(ERROR_MEMORY) : 0;
-	offset = wire_frame_begin(&frame, &header);
-	if (fd >= 0)
-		wire_encode_ring_reply(&frame, &reply);
-	wire_frame_finish(&frame, offset);
-	fds[0] = fd;
-	fds[1] = connection->loop->agent->epoch.fd;
 	if (fd >= 0)
 		count = (connection->features & WIRE_FEATURE_EPOCH) && fds[1] >= 0 ? 2 : 1;
-	return !frame.failed &&
-	       send_with(connection->fd, (struct wire_bytes){frame.data, frame.len}, fds, count);
+	return shared_memory_answer(connection->fd, request, sizeof(struct wire_ring_area), fds,
+	                            count);
 }
 
 bool connection_ring_open(struct connection *connection, const struct wire_frame_header *header)

@@ -22,6 +22,14 @@ struct connection;
 struct loop;
 struct token_commit;
 
+/* Octets of a request that are in a slot of its connection's window (wire/window.h). */
+struct call_part {
+	uint8_t *slot; /* NULL: none */
+	size_t len;
+	bool given; /* the reply's octets are in the slot already, this many: */
+	size_t given_len;
+};
+
 struct call {
 	struct agent *agent;
 	struct loop *loop;
@@ -40,6 +48,11 @@ struct call {
 	bool holds_ring;                 /* what came after it there waits for it */
 	bool quiet;                      /* only a failure is answered */
 	bool unaudited;                  /* a length query: nothing happened */
+	uint16_t ends; /* the opcode of the call that this frame, its last, ends; or 0 */
+	struct call_part part;
+	struct wire_buffer part_copy; /* the part's octets, where only we can change them */
+	bool by_slot; /* the reply's last field is not in `reply` yet: it is part.given, or `output`
+	               */
 	bool on_worker;                  /* may wait for a session's lock */
 	struct token_commit *commit;     /* a change that must be durable before the answer */
 	bool committed;                  /* it has ended, well or not */

@@ -55,6 +55,15 @@ enum err crypto_message_update(struct crypto *crypto, struct crypto_message *mes
 	return message->gathered.failed ? ERROR_MEMORY : ERROR_NONE;
 }
 
+enum err crypto_message_expect(struct crypto_message *message, size_t len)
+{
+	if (message->digest != DIGEST_NONE)
+		return ERROR_NONE;
+	if (len > WIRE_DATA_LIMIT - message->gathered.len)
+		return ERROR_DATA_LENGTH;
+	return wire_buffer_reserve(&message->gathered, len) ? ERROR_NONE : ERROR_MEMORY;
+}
+
 static enum err hash_finish(struct crypto *crypto, struct crypto_message *message,
                             struct wire_bytes *whole)
 {

@@ -25,6 +25,9 @@ enum err crypto_message_copy(struct crypto_message *to,
 /* ERROR_DATA_LENGTH above WIRE_DATA_LIMIT gathered octets. */
 enum err crypto_message_update(struct crypto *crypto, struct crypto_message *message,
                                struct wire_bytes data) MUST_CHECK;
+/* So many octets will come: what gathers gets its memory at once. ERROR_DATA_LENGTH, ERROR_MEMORY.
+ */
+enum err crypto_message_expect(struct crypto_message *message, size_t len) MUST_CHECK;
 /* What the operation works on: the hash or the gathered octets, borrowed. Once. */
 enum err crypto_message_finish(struct crypto *crypto, struct crypto_message *message,
                                struct wire_bytes *whole) MUST_CHECK;

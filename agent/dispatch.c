@@ -12,8 +12,6 @@
 #include "policy.h"
 #include "token.h"
 
-/* Above this an operation on data takes about a millisecond. */
-#define SLOW_DATA_LEN   (256u * 1024u)
 #define SLOW_RANDOM_LEN (64u * 1024u)
 
 enum audit_when { WHEN_NEVER, WHEN_FAILURE, WHEN_ALWAYS };
@@ -35,7 +33,7 @@ static enum pace pace_YES(struct call *call)
 
 static enum pace pace_BULK(struct call *call)
 {
-	return call->body.len > SLOW_DATA_LEN ? PACE_SLOW : PACE_QUICK;
+	return call->body.len > DISPATCH_SLOW_LEN ? PACE_SLOW : PACE_QUICK;
 }
 
 /* A key whose check takes long. */
@@ -123,6 +121,7 @@ static size_t begin_reply(struct call *call, enum err err)
 void dispatch_fail(struct call *call, enum err err)
 {
 	wire_buffer_reset(&call->reply, WIRE_CONTROL_LIMIT);
+	call->by_slot = false;
 	wire_frame_finish(&call->reply, begin_reply(call, err));
 }
 
@@ -207,6 +206,12 @@ enum pace dispatch_pace(struct call *call)
 	return row->pace(call);
 }
 
+/* As what the frame is recorded and counted. */
+static const struct row *ended_row(const struct call *call, const struct row *row)
+{
+	return call->ends ? find_row(call->ends) : row;
+}
+
 static bool to_be_audited(const struct call *call, const struct row *row, enum err err)
 {
 	if (row->when == WHEN_NEVER || call->unaudited)
@@ -222,7 +227,7 @@ static enum err audit(struct call *call, const struct row *row, enum err err)
 	if (!to_be_audited(call, row, err))
 		return err;
 	call->record.class = row->class;
-	call->record.operation = wire_function_name(call->header.opcode);
+	call->record.operation = wire_function_name(call->ends ? call->ends : call->header.opcode);
 	call->record.result = err;
 	if (call->application) {
 		call->record.uid = call->application->uid;
@@ -258,6 +263,7 @@ static void finish(struct call *call, const struct row *row, enum err err)
 	if (may_change_inits(call, row))
 		epoch_raise(&call->agent->epoch);
 	call->ended_ns = clock_monotonic_ns();
+	row = ended_row(call, row);
 	err = audit(call, row, err);
 	metrics_count((unsigned int)(row - rows), call->record.mechanism, err,
 	              call->ended_ns - call->begun_ns);

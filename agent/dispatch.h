@@ -11,6 +11,9 @@
 
 #include "call.h"
 
+/* Above this an operation on data takes about a millisecond. */
+#define DISPATCH_SLOW_LEN (256u * 1024u)
+
 /* How long a call takes: a loop runs it; a worker does; a worker does, and it may be for seconds.
  */
 enum pace { PACE_QUICK, PACE_SLOW, PACE_LONG };

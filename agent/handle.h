@@ -58,6 +58,12 @@ enum err handle_prepare(struct call *call, struct session *session, enum operati
  */
 enum err handle_step(struct call *call, const struct session *session, enum operation_kind kind,
                      const struct mechanism *mechanism, const struct object *key) MUST_CHECK;
+/* The same for the operation of this kind, which there is. */
+enum err handle_check_operation(struct call *call, struct session *session,
+                                enum operation_kind kind) MUST_CHECK;
+/* The session, locked, when it has such an operation that can go on; NULL or *err set when not. */
+struct session *handle_active(struct call *call, enum operation_kind kind, uint64_t handle,
+                              enum err *err);
 /* May the session make an object with these attributes? */
 enum err handle_may_write(const struct session *session, const struct attributes *set) MUST_CHECK;
 /* Makes objects of complete sets (emptied), owned by the session when they are session objects, and

@@ -72,13 +72,12 @@ static enum err start(struct call *call, enum operation_kind kind, uint64_t sess
 	return session ? begin(call, session, kind, parameter, key_handle) : err;
 }
 
-static enum err check_active(struct call *call, struct session *session, enum operation_kind kind)
+enum err handle_check_operation(struct call *call, struct session *session,
+                                enum operation_kind kind)
 {
 	const struct operation *operation = session->operations[kind];
 	enum err err;
 
-	if (!operation)
-		return ERROR_OPERATION_NONE;
 	err = handle_step(call, session, kind, operation_mechanism(operation),
 	                  operation_key(operation));
 	call->record.fips_approved &= operation_approved(operation);
@@ -87,7 +86,18 @@ static enum err check_active(struct call *call, struct session *session, enum op
 	return err;
 }
 
-static struct session *active(struct call *call, enum operation_kind kind, uint64_t handle,
+static enum err check_active(struct call *call, struct session *session, enum operation_kind kind)
+{
+	const struct operation *operation = session->operations[kind];
+
+	if (!operation)
+		return ERROR_OPERATION_NONE;
+	if (operation_in_parts(operation))
+		return ERROR_OPERATION_ACTIVE;
+	return handle_check_operation(call, session, kind);
+}
+
+struct session *handle_active(struct call *call, enum operation_kind kind, uint64_t handle,
                               enum err *err)
 {
 	struct session *session = handle_session(call, handle, err);
@@ -113,7 +123,7 @@ static enum err once(struct call *call, enum operation_kind kind, uint64_t handl
 	session_auto session = NULL;
 	enum err err;
 
-	session = active(call, kind, handle, &err);
+	session = handle_active(call, kind, handle, &err);
 	if (!err)
 		err = operation_once(&session->operations[kind], data, &output->request,
 		                     &call->output, output->len);
@@ -126,7 +136,7 @@ static enum err update(struct call *call, enum operation_kind kind, uint64_t han
 	session_auto session = NULL;
 	enum err err;
 
-	session = active(call, kind, handle, &err);
+	session = handle_active(call, kind, handle, &err);
 	if (err)
 		return err;
 	if (!output)
@@ -142,7 +152,7 @@ static enum err finish(struct call *call, enum operation_kind kind, uint64_t han
 	session_auto session = NULL;
 	enum err err;
 
-	session = active(call, kind, handle, &err);
+	session = handle_active(call, kind, handle, &err);
 	if (!err)
 		err = operation_final(&session->operations[kind], &output->request, &call->output,
 		                      output->len);
@@ -157,7 +167,7 @@ static enum err dual(struct call *call, enum operation_kind cipher, enum operati
 	session_auto session = NULL;
 	enum err err;
 
-	session = active(call, other, handle, &err);
+	session = handle_active(call, other, handle, &err);
 	if (!err)
 		err = check_active(call, session, cipher);
 	if (err)
@@ -256,7 +266,7 @@ enum err handle_digest_key(struct call *call, const struct wire_digest_key_reque
 	enum err err;
 
 	(void)reply;
-	session = active(call, OPERATION_DIGEST, request->session, &err);
+	session = handle_active(call, OPERATION_DIGEST, request->session, &err);
 	if (err)
 		return err;
 	key = handle_object(session, request->key);
@@ -269,7 +279,7 @@ enum err handle_digest_key(struct call *call, const struct wire_digest_key_reque
 /* The session with an active verification that was begun with its signature (v3.2) or without. */
 static struct session *verifying(struct call *call, uint64_t handle, bool expects, enum err *err)
 {
-	struct session *session = active(call, OPERATION_VERIFY, handle, err);
+	struct session *session = handle_active(call, OPERATION_VERIFY, handle, err);
 
 	if (session && !*err && operation_expects(session->operations[OPERATION_VERIFY]) != expects)
 		*err = ERROR_OPERATION_NONE;

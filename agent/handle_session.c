@@ -20,6 +20,8 @@
 NOT_HERE(hello)
 NOT_HERE(ring)
 NOT_HERE(doorbell)
+NOT_HERE(window)
+NOT_HERE(parts_rest)
 
 enum err handle_open_session(struct call *call, const struct wire_open_session_request *request,
                              struct wire_open_session_reply *reply)

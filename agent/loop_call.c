@@ -19,6 +19,7 @@
 #include "loop.h"
 #include "slots.h"
 #include "token.h"
+#include "wire/window.h"
 
 #define SPARE_CALLS_MAX  64u
 #define SYNC_DELAY_MS    1000u
@@ -43,6 +44,7 @@ struct call *loop_call_new(struct loop *loop)
 		wire_buffer_init(&call->output, WIRE_BULK_LIMIT, &slots_wire_allocator);
 		wire_buffer_init(&call->reply, WIRE_BULK_LIMIT + WIRE_FRAME_HEADER_LEN,
 		                 &slots_wire_allocator);
+		wire_buffer_init(&call->part_copy, WIRE_WINDOW_PART_LEN, &slots_wire_allocator);
 	}
 	call->agent = loop->agent;
 	call->loop = loop;
@@ -53,6 +55,7 @@ struct call *loop_call_new(struct loop *loop)
 static void call_destroy(struct call *call)
 {
 	wire_buffer_free(&call->body_copy);
+	wire_buffer_free(&call->part_copy);
 	wire_buffer_free(&call->output);
 	wire_buffer_free(&call->reply);
 	free(call);
@@ -60,7 +63,7 @@ static void call_destroy(struct call *call)
 
 void loop_call_free(struct loop *loop, struct call *call)
 {
-	struct wire_buffer output, reply;
+	struct wire_buffer output, reply, part_copy;
 
 	if (loop->spare_call_count >= SPARE_CALLS_MAX) {
 		call_destroy(call);
@@ -69,11 +72,14 @@ void loop_call_free(struct loop *loop, struct call *call)
 	wire_buffer_free(&call->body_copy);
 	wire_buffer_reset(&call->output, KEEP_LEN);
 	wire_buffer_reset(&call->reply, KEEP_LEN);
+	wire_buffer_reset(&call->part_copy, KEEP_LEN);
 	output = call->output;
 	reply = call->reply;
+	part_copy = call->part_copy;
 	memset(call, 0, sizeof(*call));
 	call->output = output;
 	call->reply = reply;
+	call->part_copy = part_copy;
 	call->next = loop->spare_calls;
 	loop->spare_calls = call;
 	loop->spare_call_count++;

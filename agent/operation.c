@@ -387,6 +387,144 @@ enum err operation_final(struct operation **operation, const struct output_reque
 	return step_with_output(operation, STEP_FINAL, nothing, request, out, output_len);
 }
 
+/* ---- data in parts ---- */
+
+bool operation_in_parts(const struct operation *operation)
+{
+	return operation && operation->parts.active;
+}
+
+size_t operation_part_work(const struct operation *operation, size_t len)
+{
+	if (operation->parts.whole && len == operation->parts.left_len)
+		return crypto_message_len(&operation->message) + len;
+	return len;
+}
+
+bool operation_part_in_place(const struct operation *operation)
+{
+	return operation->methods->in_place && !operation->parts.whole && !operation->gathers &&
+	       operation->methods->in_place(operation);
+}
+
+/* A one-shot cannot be made of updates where nothing may be given before all is known: a result
+ * that may be asked for again with a larger buffer, and plaintext that may be wrong. */
+static bool wants_whole(const struct operation *operation, enum operation_step step)
+{
+	return step == STEP_ONCE && operation->message.digest == DIGEST_NONE &&
+	       (operation->bound_only || operation->gathers);
+}
+
+static enum err begin_parts(struct operation *operation, enum operation_step step, size_t data_len,
+                            const struct output_request *request, uint64_t *output_len)
+{
+	size_t max = request ? bound(operation, data_len, step) : 0;
+	bool whole = wants_whole(operation, step);
+
+	*output_len = max;
+	if (request && request->query)
+		return ERROR_NONE;
+	if (request && request->capacity < max && is_exact(operation, step))
+		return ERROR_BUFFER_TOO_SMALL;
+	operation->parts = (struct operation_parts){
+		.active = true,
+		.whole = whole,
+		.gives = request,
+		.step = step,
+		.request = request ? *request : (struct output_request){0},
+		.left_len = data_len,
+	};
+	*output_len = 0;
+	return whole || operation->gathers ? crypto_message_expect(&operation->message, data_len)
+	                                   : ERROR_NONE;
+}
+
+enum err operation_begin_parts(struct operation **operation, enum operation_step step,
+                               uint64_t data_len, const struct output_request *request,
+                               uint64_t *output_len)
+{
+	enum err err;
+
+	*output_len = 0;
+	if (!*operation)
+		return ERROR_OPERATION_NONE;
+	err = check_step(*operation, step, (struct wire_bytes){NULL, data_len});
+	if (!err)
+		err = begin_parts(*operation, step, data_len, request, output_len);
+	return settle(operation, err, false);
+}
+
+/* One step's share of the result. */
+static enum err add(struct operation *operation, enum operation_step step, struct wire_bytes data,
+                    struct wire_buffer *out)
+{
+	size_t len = 0;
+	enum err err;
+
+	if (!operation->parts.gives)
+		return run(operation, step, data, NULL, NULL);
+	err = append(operation, step, data, bound(operation, data.len, step), out, &len);
+	operation->parts.output_len += len;
+	return err;
+}
+
+static enum err do_whole(struct operation *operation, struct wire_buffer *out)
+{
+	struct operation_parts *parts = &operation->parts;
+	struct wire_bytes whole = {
+		operation->message.gathered.data,
+		operation->message.gathered.len,
+	};
+	enum err err = give(operation, STEP_ONCE, whole, &parts->request, out, &parts->output_len);
+
+	wire_buffer_free(&operation->message.gathered);
+	return err;
+}
+
+static enum err take_part(struct operation *operation, struct wire_bytes data,
+                          struct wire_buffer *out)
+{
+	struct operation_parts *parts = &operation->parts;
+	enum err err;
+
+	if (data.len > parts->left_len)
+		return ERROR_PROTOCOL;
+	parts->left_len -= data.len;
+	parts->active = parts->left_len;
+	if (parts->whole) {
+		err = gather(operation, data);
+		return err || parts->active ? err : do_whole(operation, out);
+	}
+	err = add(operation, STEP_UPDATE, data, out);
+	if (!err && !parts->active && parts->step == STEP_ONCE)
+		err = add(operation, STEP_FINAL, (struct wire_bytes){NULL, 0}, out);
+	return err;
+}
+
+enum err operation_next_part(struct operation **operation, struct wire_bytes data,
+                             struct wire_buffer *out, uint64_t *output_len, bool *done)
+{
+	struct operation_parts *parts;
+	bool last;
+	enum err err;
+
+	*done = false;
+	*output_len = 0;
+	if (!operation_in_parts(*operation))
+		return ERROR_OPERATION_NONE;
+	parts = &(*operation)->parts;
+	err = take_part(*operation, data, out);
+	*done = !parts->active;
+	if (err || *done)
+		*output_len = parts->output_len;
+	last = *done && parts->step == STEP_ONCE;
+	if (!err && *done && parts->step == STEP_UPDATE)
+		(*operation)->updated = true;
+	return settle(operation, err, last);
+}
+
+/* ---- verification ---- */
+
 /* Families without verify: make it again and compare. */
 static enum err compare(struct operation *operation, enum operation_step step,
                         struct wire_bytes data, struct wire_bytes signature)

@@ -29,6 +29,8 @@ enum operation_kind {
 	OPERATION_KINDS,
 };
 
+enum operation_step { STEP_ONCE, STEP_UPDATE, STEP_FINAL };
+
 struct operation;
 
 /* What the caller can take: `query` asks for the length only. */
@@ -75,6 +77,25 @@ enum err operation_update(struct operation **operation, struct wire_bytes data,
                           uint64_t *output_len) MUST_CHECK;
 enum err operation_final(struct operation **operation, const struct output_request *request,
                          struct wire_buffer *out, uint64_t *output_len) MUST_CHECK;
+/*
+ * A one-shot or an update whose data come in parts; the same answers as if they had come at once,
+ * but for output that the parts before a failure gave. operation_begin_parts checks what can be
+ * known before (`request` NULL as for operation_update); a query is answered by it and begins
+ * nothing. Until the last part the operation takes nothing else: the caller asks
+ * operation_in_parts. Where parts cannot be worked on one by one, they are gathered.
+ */
+enum err operation_begin_parts(struct operation **operation, enum operation_step step,
+                               uint64_t data_len, const struct output_request *request,
+                               uint64_t *output_len) MUST_CHECK;
+/* The next part. *done: it was the last, and *output_len is the length of the whole result. */
+enum err operation_next_part(struct operation **operation, struct wire_bytes data,
+                             struct wire_buffer *out, uint64_t *output_len, bool *done) MUST_CHECK;
+/* NULL is allowed. */
+bool operation_in_parts(const struct operation *operation);
+/* May the next part be in shared memory, with the result written over it? */
+bool operation_part_in_place(const struct operation *operation);
+/* How many octets are worked on when the next part, of `len` octets, has come. */
+size_t operation_part_work(const struct operation *operation, size_t len);
 /* Verify: one-shot, and after updates. */
 enum err operation_verify_once(struct operation **operation, struct wire_bytes data,
                                struct wire_bytes signature) MUST_CHECK;
@@ -87,8 +108,6 @@ bool operation_expects(const struct operation *operation);
 struct wire_bytes operation_expected(const struct operation *operation);
 /* C_DigestKey: feeds a secret key's value. */
 enum err operation_digest_key(struct operation **operation, const struct object *key) MUST_CHECK;
-
-enum operation_step { STEP_ONCE, STEP_UPDATE, STEP_FINAL };
 
 /*
  * What a family of mechanisms implements. There are two sorts. A gathering family has no update:
@@ -114,8 +133,24 @@ struct operation_methods {
 	 * final where operation->bound_only is set. */
 	size_t (*output_max)(const struct operation *operation, size_t data_len,
 	                     enum operation_step step);
+	/* May update write its result over its data, in memory that a client changes meanwhile? It
+	 * then reads each octet once, and what it reads decides about nothing but the result. NULL:
+	 * never. */
+	bool (*in_place)(const struct operation *operation);
 	/* Undoes start, also one that failed half-way. May be NULL. */
 	void (*stop)(struct operation *operation);
+};
+
+/* A step whose data come in parts. */
+struct operation_parts {
+	bool active;
+	bool whole; /* gathered in the operation's message and done at once at the end */
+	bool gives; /* there is a result, for `request` */
+	enum operation_step step;
+	struct output_request request;
+	uint64_t begun_ns;   /* for the metrics */
+	uint64_t left_len;   /* octets still to come */
+	uint64_t output_len; /* of the result, so far */
 };
 
 struct operation {
@@ -129,6 +164,7 @@ struct operation {
 	const struct operation_methods *methods;
 	struct object *key;
 	struct crypto_message message; /* what a gathering family has been given */
+	struct operation_parts parts;
 	struct wire_buffer result;
 	struct wire_buffer expected; /* the signature that Init brought (v3.2) */
 	bool expects;

@@ -110,6 +110,13 @@ uint8_t *wire_buffer_extend(struct wire_buffer *buffer, size_t len)
 	return extend(buffer, len);
 }
 
+bool wire_buffer_reserve(struct wire_buffer *buffer, size_t len)
+{
+	if (buffer->failed || len > buffer->limit - buffer->len)
+		return false;
+	return len <= buffer->capacity - buffer->len || grow(buffer, buffer->len + len);
+}
+
 void wire_buffer_truncate(struct wire_buffer *buffer, size_t len)
 {
 	assert(len <= buffer->len);

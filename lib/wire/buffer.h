@@ -44,6 +44,9 @@ void wire_buffer_reset(struct wire_buffer *buffer, size_t keep_len);
 /* Appends `len` octets of unspecified content and returns them, or NULL (failure set). Valid until
  * the next put. */
 uint8_t *wire_buffer_extend(struct wire_buffer *buffer, size_t len);
+/* Makes room for `len` octets more, so that putting them moves nothing. False when they do not fit
+ * or memory is short (no failure is set). */
+bool wire_buffer_reserve(struct wire_buffer *buffer, size_t len);
 /* Drops (and wipes) the first `len` octets. len <= buffer->len. */
 void wire_buffer_consume(struct wire_buffer *buffer, size_t len);
 /* Cuts (and wipes) the end so that `len` octets remain. len <= buffer->len. */

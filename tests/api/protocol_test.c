@@ -186,7 +186,7 @@ TEST(ticket_from_another_process)
 
 TEST(unknown_opcodes)
 {
-	static const uint16_t opcodes[] = {0, 5, 0x0100, 0x01ff, 0x7fff, 0xffff};
+	static const uint16_t opcodes[] = {0, 6, 0x0100, 0x01ff, 0x7fff, 0xffff};
 	int fd;
 
 	start_agent();

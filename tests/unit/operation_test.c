@@ -534,4 +534,237 @@ TEST(only_final_after_a_small_final)
 	close_keys();
 }
 
+/* ---- data in parts ---- */
+
+#define DATA_MAX 600u
+
+static uint64_t dice = 0x9e3779b97f4a7c15ull;
+
+static size_t roll(size_t sides)
+{
+	dice ^= dice << 13;
+	dice ^= dice >> 7;
+	dice ^= dice << 17;
+	return (size_t)(dice >> 20) % sides;
+}
+
+struct played {
+	enum err err;
+	uint64_t output_len;
+	struct wire_buffer out;
+};
+
+static struct played play_whole(struct operation **operation, enum operation_step step,
+                                struct wire_bytes data, const struct output_request *request)
+{
+	struct played played = {0};
+
+	wire_buffer_init(&played.out, WIRE_BULK_LIMIT, NULL);
+	if (step == STEP_ONCE)
+		played.err =
+			operation_once(operation, data, request, &played.out, &played.output_len);
+	else
+		played.err = operation_update(operation, data, request,
+		                              request ? &played.out : NULL, &played.output_len);
+	return played;
+}
+
+static struct played play_parts(struct operation **operation, enum operation_step step,
+                                struct wire_bytes data, const struct output_request *request)
+{
+	struct played played = {0};
+	bool done = false;
+
+	wire_buffer_init(&played.out, WIRE_BULK_LIMIT, NULL);
+	played.err = operation_begin_parts(operation, step, data.len, request, &played.output_len);
+	if (played.err || (request && request->query))
+		return played;
+	while (!played.err && !done) {
+		size_t now = roll(data.len + 1);
+
+		ASSERT_TRUE(operation_in_parts(*operation));
+		played.err = operation_next_part(operation, (struct wire_bytes){data.data, now},
+		                                 &played.out, &played.output_len, &done);
+		data.data += now;
+		data.len -= now;
+	}
+	ASSERT_FALSE(operation_in_parts(*operation));
+	return played;
+}
+
+/* A ciphertext, or octets; sometimes a little wrong. */
+static struct wire_bytes some_data(const struct mechanism *row, enum operation_kind kind)
+{
+	static uint8_t octets[DATA_MAX + 64];
+	size_t len = 1 + roll(DATA_MAX);
+
+	for (size_t i = 0; i < len; i++)
+		octets[i] = (uint8_t)roll(256);
+	if (roll(2))
+		len = (len + 15) / 16 * 16;
+	if (kind == OPERATION_DECRYPT && roll(4) &&
+	    !run_once(OPERATION_ENCRYPT, parameter_for(row), key_for(row, OPERATION_ENCRYPT),
+	              (struct wire_bytes){octets, len})) {
+		memcpy(octets, output, output_len);
+		len = output_len;
+	}
+	return (struct wire_bytes){octets, len};
+}
+
+static void compare(struct played whole, struct played parts)
+{
+	ASSERT_EQ(whole.err, parts.err);
+	if (!whole.err || whole.err == ERROR_BUFFER_TOO_SMALL)
+		ASSERT_EQ(whole.output_len, parts.output_len);
+	if (!whole.err) {
+		ASSERT_EQ(whole.out.len, parts.out.len);
+		ASSERT_EQ(memcmp(whole.out.data, parts.out.data, whole.out.len), 0);
+	}
+	wire_buffer_free(&whole.out);
+	wire_buffer_free(&parts.out);
+}
+
+/* Signatures that are random have only their length in common. */
+static bool is_random(const struct mechanism *row)
+{
+	enum wire_shape shape;
+
+	return row->key_type == CKK_EC || row->key_type == CKK_ML_DSA ||
+	       (row->key_type == CKK_RSA && (row->functions & CKF_ENCRYPT)) ||
+	       !wire_mechanism_shape(row->type, &shape) || shape == WIRE_SHAPE_pss;
+}
+
+/* A few steps of both at random, until one that ends them; they must end together. */
+static void play_both(const struct mechanism *row, enum operation_kind kind)
+{
+	bool has_result = kind == OPERATION_ENCRYPT || kind == OPERATION_DECRYPT;
+	struct operation *whole = begin(row, kind), *parts = begin(row, kind);
+
+	for (unsigned int i = 0; i < 4 && whole && !harness_failed; i++) {
+		enum operation_step step =
+			kind == OPERATION_VERIFY || roll(3) ? STEP_UPDATE : STEP_ONCE;
+		bool gives_result = step == STEP_ONCE || has_result;
+		struct wire_bytes data = some_data(row, kind);
+		struct output_request request = {!roll(6), roll(3) ? DATA_MAX + 512
+		                                                   : data.len + roll(40) - 20};
+
+		compare(play_whole(&whole, step, data, gives_result ? &request : NULL),
+		        play_parts(&parts, step, data, gives_result ? &request : NULL));
+		ASSERT_EQ(!whole, !parts);
+	}
+	operation_free(whole);
+	operation_free(parts);
+}
+
+static void parts_are_as_good(const struct mechanism *row, enum operation_kind kind)
+{
+	for (unsigned int round = 0; round < (is_random(row) ? 0 : 120) && !harness_failed; round++)
+		play_both(row, kind);
+}
+
+TEST_TIMEOUT(parts_make_the_whole, 120)
+{
+	ASSERT_GT(sweep(parts_are_as_good, false), 40);
+	ASSERT_GT(sweep(parts_are_as_good, true), 10);
+}
+
+static struct operation *begin_parts_of(uint64_t type, enum operation_kind kind, size_t len)
+{
+	const struct output_request request = {false, DATA_MAX};
+	struct operation *operation = begin(row_of(type), kind);
+	uint64_t needed;
+
+	ASSERT_EQ(operation_begin_parts(&operation, STEP_ONCE, len, &request, &needed), ERROR_NONE);
+	ASSERT_EQ(needed, 0);
+	return operation;
+}
+
+TEST(more_than_was_said)
+{
+	struct operation *operation;
+	struct wire_buffer out;
+	uint64_t len;
+	bool done;
+
+	open_keys();
+	operation = begin_parts_of(CKM_AES_CBC, OPERATION_ENCRYPT, sizeof(plain) - 1);
+	wire_buffer_init(&out, WIRE_BULK_LIMIT, NULL);
+	ASSERT_EQ(operation_next_part(&operation, BYTES(plain), &out, &len, &done), ERROR_PROTOCOL);
+	ASSERT_NULL(operation);
+	ASSERT_EQ(operation_next_part(&operation, BYTES(plain), &out, &len, &done),
+	          ERROR_OPERATION_NONE);
+	wire_buffer_free(&out);
+	close_keys();
+}
+
+/* Nothing is given before all of it has been seen to be good. */
+TEST(what_may_be_wrong_is_not_given_early)
+{
+	static const uint64_t types[] = {CKM_AES_CBC_PAD, CKM_AES_GCM};
+
+	open_keys();
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		struct wire_bytes sealed = input_for(row_of(types[i]), OPERATION_DECRYPT);
+		struct operation *operation =
+			begin_parts_of(types[i], OPERATION_DECRYPT, sealed.len);
+		struct wire_buffer out;
+		uint64_t len;
+		bool done;
+
+		wire_buffer_init(&out, WIRE_BULK_LIMIT, NULL);
+		ASSERT_EQ(operation_part_work(operation, sealed.len - 1), sealed.len - 1);
+		ASSERT_EQ(operation_next_part(&operation,
+		                              (struct wire_bytes){sealed.data, sealed.len - 1},
+		                              &out, &len, &done),
+		          ERROR_NONE);
+		ASSERT_EQ(out.len, 0);
+		ASSERT_FALSE(done);
+		ASSERT_EQ(operation_part_work(operation, 1), sealed.len);
+		ASSERT_EQ(operation_next_part(&operation,
+		                              (struct wire_bytes){sealed.data + sealed.len - 1, 1},
+		                              &out, &len, &done),
+		          ERROR_NONE);
+		ASSERT_TRUE(done);
+		ASSERT_EQ(len, sizeof(plain));
+		ASSERT_NULL(operation);
+		wire_buffer_free(&out);
+	}
+	close_keys();
+}
+
+static bool goes_in_place(uint64_t type, enum operation_kind kind, size_t before_len)
+{
+	const struct output_request request = {false, DATA_MAX};
+	struct operation *operation = begin(row_of(type), kind);
+	struct wire_buffer out;
+	uint64_t len;
+	bool in_place;
+
+	wire_buffer_init(&out, WIRE_BULK_LIMIT, NULL);
+	ASSERT_EQ(operation_update(&operation, (struct wire_bytes){plain, before_len}, &request,
+	                           &out, &len),
+	          ERROR_NONE);
+	ASSERT_EQ(operation_begin_parts(&operation, STEP_UPDATE, sizeof(plain), &request, &len),
+	          ERROR_NONE);
+	in_place = operation_part_in_place(operation);
+	wire_buffer_free(&out);
+	operation_free(operation);
+	return in_place;
+}
+
+/* Whoever reads its data or its result again must not do so where a client can change them. */
+TEST(who_works_in_shared_memory)
+{
+	open_keys();
+	EXPECT_TRUE(goes_in_place(CKM_AES_CBC, OPERATION_ENCRYPT, 16));
+	EXPECT_TRUE(goes_in_place(CKM_AES_CBC_PAD, OPERATION_ENCRYPT, 0));
+	EXPECT_FALSE(goes_in_place(CKM_AES_CBC, OPERATION_ENCRYPT, 5));
+	EXPECT_FALSE(goes_in_place(CKM_AES_CBC, OPERATION_DECRYPT, 0));
+	EXPECT_FALSE(goes_in_place(CKM_AES_CBC_PAD, OPERATION_DECRYPT, 0));
+	EXPECT_FALSE(goes_in_place(CKM_AES_GCM, OPERATION_ENCRYPT, 0));
+	EXPECT_FALSE(goes_in_place(CKM_AES_GCM, OPERATION_DECRYPT, 0));
+	EXPECT_FALSE(goes_in_place(CKM_AES_CTR, OPERATION_ENCRYPT, 0));
+	close_keys();
+}
+
 HARNESS_MAIN

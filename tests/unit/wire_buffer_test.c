@@ -388,4 +388,25 @@ TEST(wipe_wipes)
 	EXPECT_EQ(octets[33], SECRET);
 }
 
+/* What was reserved is put without another allocation, and a refusal leaves the buffer good. */
+TEST(reserved_room)
+{
+	struct wire_buffer buffer = watched(100);
+
+	allocations_left = 2;
+	wire_put_u8(&buffer, SECRET);
+	ASSERT_TRUE(wire_buffer_reserve(&buffer, 99));
+	ASSERT_EQ(buffer.len, 1);
+	ASSERT_EQ(buffer.data[0], SECRET);
+	allocations_left = 0;
+	ASSERT_NOT_NULL(wire_buffer_extend(&buffer, 99));
+	ASSERT_FALSE(wire_buffer_reserve(&buffer, 1));
+	ASSERT_TRUE(wire_buffer_reserve(&buffer, 0));
+	ASSERT_FALSE(buffer.failed);
+	wire_buffer_free(&buffer);
+	ASSERT_FALSE(wire_buffer_reserve(&buffer, 1));
+	ASSERT_FALSE(buffer.failed);
+	ASSERT_EQ(released_dirty, 0);
+}
+
 HARNESS_MAIN

@@ -136,7 +136,7 @@ $(BUILD)/tests/unit/grpc_%: $(OBJ)/tests/unit/grpc_%.o $(BUILD)/libgrpc.a $(BUIL
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) -o $@ $^ $(GRPC_LIBS)
 # API tests load the library by dlopen, as an application does.
 # A hostile client of the rings needs the descriptor that the agent sends.
-$(BUILD)/tests/api/ring_test $(BUILD)/tests/api/many_test: $(OBJ)/lib/exchange_ring.o
+$(BUILD)/tests/api/ring_test $(BUILD)/tests/api/many_test $(BUILD)/tests/api/window_test: $(OBJ)/lib/exchange_ring.o
 $(BUILD)/tests/api/%: $(OBJ)/tests/api/%.o $(BUILD)/libwire.a
 	@mkdir -p $(@D)
 	@echo "  CC/LD  $@"; $(CC) -pie $(LINK_SANITIZE) -o $@ $^ -ldl -lcrypto -lpthread

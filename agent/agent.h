@@ -65,6 +65,7 @@ struct agent {
 	struct workers *workers;
 	struct loop **loops;
 	unsigned int loop_count;
+	atomic_uint window_count;        /* of connection_window.c */
 	atomic_uint next_session_handle; /* random start, never reused soon */
 	pthread_mutex_t volume_lock;     /* of volume.h */
 	atomic_bool stopping;

@@ -13,6 +13,7 @@
 
 #include "config.h"
 #include "connection_ring.h"
+#include "connection_window.h"
 #include "dispatch.h"
 #include "log.h"
 #include "loop.h"
@@ -50,6 +51,7 @@ static void connection_free(struct connection *connection)
 	if (connection->application)
 		application_put(connection->application);
 	wire_buffer_free(&connection->partial);
+	connection_window_free(connection);
 	connection_ring_free(connection);
 	free(connection);
 }
@@ -216,12 +218,20 @@ static bool succeeded(const struct call *call)
 	return !header.status;
 }
 
+static bool reply_by_ring(struct connection *connection, struct call *call)
+{
+	if (!call->by_ring)
+		return false;
+	if (call->by_slot)
+		return connection_window_reply(connection, call);
+	return connection_ring_reply(connection,
+	                             (struct wire_bytes){call->reply.data, call->reply.len});
+}
+
 /* Without the socket: through the ring, or not at all. Where there is no memory even for a failure,
  * there is no reply, and the client would wait for it for ever. */
 static bool reply_at_once(struct connection *connection, struct call *call)
 {
-	struct wire_bytes frame = {call->reply.data, call->reply.len};
-
 	if (connection->closing)
 		return false;
 	if (call->reply.failed) {
@@ -229,8 +239,7 @@ static bool reply_at_once(struct connection *connection, struct call *call)
 		connection_close(connection);
 		return true;
 	}
-	if (!(call->quiet && succeeded(call)) &&
-	    !(call->by_ring && connection_ring_reply(connection, frame)))
+	if (!(call->quiet && succeeded(call)) && !reply_by_ring(connection, call))
 		return false;
 	answered(connection, call);
 	if (connection->loop->stopping && !connection->calls)
@@ -264,6 +273,8 @@ void connection_reply(struct connection *connection, struct call *call)
 		return;
 	if (call->by_ring)
 		connection_ring_detour(connection);
+	if (call->by_slot)
+		connection_window_close_reply(call);
 	queue_reply(connection, call);
 	mark_unsent(connection);
 }
@@ -403,33 +414,57 @@ static void answer_hello(struct connection *connection, struct call *call)
 /* ---- requests ---- */
 
 static bool header_valid(const struct connection *connection,
-                         const struct wire_frame_header *header)
+                         const struct wire_frame_header *header, bool by_ring)
 {
 	uint16_t permitted = connection->features & WIRE_FEATURE_EPOCH ? WIRE_FRAME_QUIET : 0;
 
+	if (by_ring && connection->features & WIRE_FEATURE_WINDOW)
+		permitted |= WIRE_FRAME_WINDOW;
 	if (header->flags & ~permitted || header->status ||
 	    header->body_len > wire_frame_limit(header->opcode))
 		return false;
 	return connection->application || dispatch_needs_no_hello(header->opcode);
 }
 
-/* What is about the ring itself. */
-static bool run_ring_frame(struct connection *connection, const struct wire_frame_header *header)
+/* What is about the shared memory itself, and no call. */
+static bool is_about_memory(uint16_t opcode)
 {
-	if (header->body_len)
+	return opcode == WIRE_OPCODE_ring || opcode == WIRE_OPCODE_doorbell ||
+	       opcode == WIRE_OPCODE_window || opcode == WIRE_OPCODE_parts_rest;
+}
+
+static bool run_memory_frame(struct connection *connection, const struct wire_frame_header *header,
+                             bool by_ring)
+{
+	if (header->body_len || by_ring != (header->opcode == WIRE_OPCODE_parts_rest))
 		return false;
-	return header->opcode == WIRE_OPCODE_ring ? connection_ring_open(connection, header)
-	                                          : connection_ring_wake(connection);
+	switch (header->opcode) {
+	case WIRE_OPCODE_ring:
+		return connection_ring_open(connection, header);
+	case WIRE_OPCODE_window:
+		return connection_window_open(connection, header);
+	case WIRE_OPCODE_parts_rest:
+		return connection_window_rest(connection, header);
+	default:
+		return connection_ring_wake(connection);
+	}
+}
+
+/* The window was given up, and the client did not know it yet. */
+static void refuse(struct connection *connection, struct call *call)
+{
+	dispatch_fail(call, ERROR_NOT_SUPPORTED);
+	loop_call_done(connection->loop, call);
 }
 
 /* Runs one whole frame. False when the connection is to be closed. */
 static bool run_frame(struct connection *connection, const struct wire_frame_header *header,
-                      const uint8_t *body, bool by_ring)
+                      const uint8_t *body, bool by_ring, struct call_part part)
 {
 	struct call *call;
 
-	if (header->opcode == WIRE_OPCODE_ring || header->opcode == WIRE_OPCODE_doorbell)
-		return !by_ring && run_ring_frame(connection, header);
+	if (is_about_memory(header->opcode))
+		return run_memory_frame(connection, header, by_ring);
 
 	if (connection->calls >= CONNECTION_CALLS_MAX)
 		return false;
@@ -442,21 +477,26 @@ static bool run_frame(struct connection *connection, const struct wire_frame_hea
 	connection->bulk_calls += is_bulk(header);
 	call->connection = connection;
 	call->by_ring = by_ring;
+	call->part = part;
 	call->quiet = header->flags & WIRE_FRAME_QUIET;
 	call->application = connection->application;
 	call->header = *header;
 	call->body = (struct wire_bytes){body, header->body_len};
 	if (!connection->application && header->opcode == WIRE_OPCODE_hello)
 		answer_hello(connection, call);
+	else if (header->flags & WIRE_FRAME_WINDOW)
+		refuse(connection, call);
 	else
 		loop_run_call(connection->loop, call);
 	return true;
 }
 
 bool connection_frame_from_ring(struct connection *connection,
-                                const struct wire_frame_header *header, const uint8_t *body)
+                                const struct wire_frame_header *header, const uint8_t *body,
+                                struct call_part part)
 {
-	return header_valid(connection, header) && run_frame(connection, header, body, true);
+	return header_valid(connection, header, true) &&
+	       run_frame(connection, header, body, true, part);
 }
 
 /*
@@ -473,13 +513,13 @@ static size_t run_frames(struct connection *connection, struct wire_bytes octets
 	*wanted_len = 0;
 	while (octets.len - at >= WIRE_FRAME_HEADER_LEN && !connection->closing) {
 		wire_frame_parse(&header, octets.data + at);
-		if (!header_valid(connection, &header))
+		if (!header_valid(connection, &header, false))
 			return SIZE_MAX;
 		*wanted_len = WIRE_FRAME_HEADER_LEN + (size_t)header.body_len;
 		if (octets.len - at < *wanted_len)
 			return at;
-		if (!run_frame(connection, &header, octets.data + at + WIRE_FRAME_HEADER_LEN,
-		               false))
+		if (!run_frame(connection, &header, octets.data + at + WIRE_FRAME_HEADER_LEN, false,
+		               (struct call_part){0}))
 			return SIZE_MAX;
 		at += *wanted_len;
 		*wanted_len = 0;

@@ -47,6 +47,7 @@ struct connection {
 	struct msghdr message;
 	struct call *replies, **replies_last;
 	struct connection_ring *ring; /* NULL: socket only */
+	struct connection_window *window; /* NULL: none */
 	struct loop *target;          /* where it goes as soon as nothing is on its way; or NULL */
 	struct connection *next, *previous, *next_unsent;
 };
@@ -54,10 +55,11 @@ struct connection {
 /* Takes over an accepted descriptor: checks the peer, arms the receive. Closes it when the peer may
  * not connect. */
 void connection_open(struct loop *loop, int fd);
-/* Runs a frame that came through shared memory; the body is the loop's own copy. False when the
- * client broke the protocol. */
+/* Runs a frame that came through shared memory; the body is the loop's own copy, `part` what of
+ * it is in the window. False when the client broke the protocol. */
 bool connection_frame_from_ring(struct connection *connection,
-                                const struct wire_frame_header *header, const uint8_t *body);
+                                const struct wire_frame_header *header, const uint8_t *body,
+                                struct call_part part);
 /* Queues the call's reply; the call is freed when it has been sent or the connection is gone. */
 void connection_reply(struct connection *connection, struct call *call);
 /* Sends what has been queued since the last time, all replies of a connection together. */

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "connection_window.h"
 #include "loop.h"
 #include "shared_memory.h"
 #include "wire/codec.h"
@@ -158,6 +159,7 @@ static bool run_one(struct connection *connection, size_t ready)
 	struct wire_ring *requests = &connection->ring->requests;
 	uint8_t *frame = connection->loop->ring_frame;
 	struct wire_frame_header header;
+	struct call_part part;
 	bool good;
 
 	if (ready == WIRE_RING_CORRUPT || ready < WIRE_FRAME_HEADER_LEN)
@@ -167,7 +169,8 @@ static bool run_one(struct connection *connection, size_t ready)
 	if (header.body_len > ready - WIRE_FRAME_HEADER_LEN)
 		return false;
 	wire_ring_take(requests, frame, header.body_len);
-	good = connection_frame_from_ring(connection, &header, frame);
+	good = connection_window_read(connection, &header, frame, &part) &&
+	       connection_frame_from_ring(connection, &header, frame, part);
 	wire_wipe(frame, header.body_len);
 	return good;
 }

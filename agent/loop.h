@@ -79,6 +79,9 @@ struct loop {
 
 	/* From a change of a token to its metadata in the kernel's keyrings; loop 0 also renews. */
 	struct completion keyring_timer, keyring_renewal;
+	struct completion window_timer; /* of connection_window.c */
+	struct __kernel_timespec window_delay;
+	bool window_timer_armed;
 	struct completion tick; /* of loop 0 */
 	char today[8];          /* when it came last */
 	struct __kernel_timespec tick_period;

@@ -24,7 +24,7 @@ static bool is_sealed(int fd, size_t len)
 	       (size_t)status.st_size == len;
 }
 
-static void *map_shared(int fd, size_t len, int protection)
+void *exchange_ring_map_shared(int fd, size_t len, int protection)
 {
 	void *memory =
 		is_sealed(fd, len) ? mmap(NULL, len, protection, MAP_SHARED, fd, 0) : MAP_FAILED;
@@ -43,11 +43,11 @@ bool exchange_ring_map(struct exchange_ring *ring, const int fds[EXCHANGE_RING_F
 {
 	if (area_len != sizeof(struct wire_ring_area))
 		return false;
-	ring->area = map_shared(fds[0], area_len, PROT_READ | PROT_WRITE);
+	ring->area = exchange_ring_map_shared(fds[0], area_len, PROT_READ | PROT_WRITE);
 	if (!ring->area)
 		return false;
 	if (fds[1] >= 0)
-		ring->epoch = map_shared(fds[1], WIRE_EPOCH_LEN, PROT_READ);
+		ring->epoch = exchange_ring_map_shared(fds[1], WIRE_EPOCH_LEN, PROT_READ);
 	wire_ring_requests(&ring->requests, ring->area);
 	wire_ring_replies(&ring->replies, ring->area);
 	return true;

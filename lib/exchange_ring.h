@@ -20,6 +20,9 @@ struct exchange_ring {
 	const struct wire_epoch *epoch; /* NULL: the agent shows none */
 };
 
+/* Memory of exactly this length from a descriptor of the agent's, which cannot shrink. NULL when it
+ * is not so. */
+void *exchange_ring_map_shared(int fd, size_t len, int protection);
 /* Maps the area and, if it came, the epoch of descriptors from the agent. False when they are not
  * what they should be. */
 bool exchange_ring_map(struct exchange_ring *ring, const int fds[EXCHANGE_RING_FDS],

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "wire/codec.h"
+#include "wire/window.h"
 
 /* A table cell must not hold a bar. */
 static void print_text(const char *text)
@@ -45,9 +46,11 @@ static void print_frame(void)
 	       "| 8 | 2 | `opcode` | which message |\n"
 	       "| 10 | 2 | `flags` | 0x%04x in a reply; 0x%04x in a request of which only a "
 	       "failure is "
-	       "to be answered, with feature bit %llu; every other bit is 0 |\n"
+	       "to be answered, with feature bit %llu; 0x%04x in shared memory, see below; every "
+	       "other bit is 0 |\n"
 	       "| 12 | 4 | `status` | a `CKR_*` in a reply, 0 in a request |\n\n",
-	       WIRE_FRAME_HEADER_LEN, WIRE_FRAME_REPLY, WIRE_FRAME_QUIET, WIRE_FEATURE_EPOCH);
+	       WIRE_FRAME_HEADER_LEN, WIRE_FRAME_REPLY, WIRE_FRAME_QUIET, WIRE_FEATURE_EPOCH,
+	       WIRE_FRAME_WINDOW);
 	puts("The body is the fields of the message in the order of the tables below, without "
 	     "padding. A decoder\n"
 	     "reads the whole body and refuses one that is shorter or longer than its fields. The "
@@ -161,6 +164,45 @@ static void print_replies(void)
 	     "not sent: the status is `CKR_BUFFER_TOO_SMALL`.\n");
 }
 
+static void print_window(void)
+{
+	printf("## The window\n\n"
+	       "A client that has a ring and feature bit %llu may ask for a second area, the "
+	       "window "
+	       "(`lib/wire/window.h`):\n"
+	       "%u slots of %u octets. A frame in the ring with flag 0x%04x has the octets of its "
+	       "last field in a slot; at\n"
+	       "the end of its body stands only their length, in a request at most %u. The "
+	       "requests "
+	       "take the slots\n"
+	       "in turn, and the reply to a request has its slot. An agent that has given up an "
+	       "idle "
+	       "client's window answers\n"
+	       "such a request by `CKR_FUNCTION_NOT_SUPPORTED` and has done nothing; the client "
+	       "may "
+	       "ask for another.\n\n",
+	       WIRE_FEATURE_WINDOW, WIRE_WINDOW_SLOTS, WIRE_WINDOW_SLOT_LEN, WIRE_FRAME_WINDOW,
+	       WIRE_WINDOW_PART_LEN);
+	puts("The data of these calls may come in parts (`parts_begin`, `parts_next`); the parts "
+	     "may "
+	     "be sent before the\n"
+	     "replies have come, one for each slot. The output is the sum of what the parts add. "
+	     "Where the agent wants all data\n"
+	     "before it gives any (AEAD decryption, padding), the last reply brings the first "
+	     "slot's "
+	     "worth of it and\n"
+	     "`parts_rest` the others. When a part fails the call has failed, and the parts behind "
+	     "it "
+	     "are answered by\n"
+	     "`CKR_OPERATION_NOT_INITIALIZED`.\n\n"
+	     "| call | output |\n"
+	     "|---|---|");
+#define PARTS(name, kind, step, output) printf("| `%s` | %s |\n", #name, #output);
+#include "wire/parts.def"
+#undef PARTS
+	puts("");
+}
+
 /* Both directions of a message without fields still say so. */
 static void print_messages(void)
 {
@@ -238,6 +280,7 @@ int main(void)
 	print_kinds();
 	print_hello();
 	print_replies();
+	print_window();
 	print_messages();
 	print_shapes();
 	print_mechanisms();

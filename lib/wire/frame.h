@@ -6,7 +6,9 @@
  *   u32 request_id chosen by the client, repeated in the reply; replies may come out of order
  *   u16 opcode     of message.def
  *   u16 flags      WIRE_FRAME_REPLY in replies; WIRE_FRAME_QUIET in requests of which only a
- * failure is answered; every other bit is zero u32 status     CKR_* in replies, zero in requests
+ *                  failure is answered; WIRE_FRAME_WINDOW in the ring (wire/window.h); every other
+ *                  bit is zero
+ *   u32 status     CKR_* in replies, zero in requests
  */
 #ifndef WIRE_FRAME_H
 #define WIRE_FRAME_H
@@ -24,11 +26,13 @@
 #define WIRE_CLIENT_MAX       320u  /* octets of a remote client's identity */
 #define WIRE_FRAME_REPLY      0x0001u
 #define WIRE_FRAME_QUIET      0x0002u
+#define WIRE_FRAME_WINDOW     0x0004u
 
 /* Feature bits of the hello. */
-#define WIRE_FEATURE_RING  1ull /* wire/ring.h */
-#define WIRE_FEATURE_EPOCH 2ull /* wire/epoch.h, with the ring; and WIRE_FRAME_QUIET */
-#define WIRE_FEATURES      (WIRE_FEATURE_RING | WIRE_FEATURE_EPOCH)
+#define WIRE_FEATURE_RING   1ull /* wire/ring.h */
+#define WIRE_FEATURE_EPOCH  2ull /* wire/epoch.h, with the ring; and WIRE_FRAME_QUIET */
+#define WIRE_FEATURE_WINDOW 4ull /* wire/window.h, with the ring; and the messages parts_* */
+#define WIRE_FEATURES       (WIRE_FEATURE_RING | WIRE_FEATURE_EPOCH | WIRE_FEATURE_WINDOW)
 
 struct wire_frame_header {
 	uint32_t body_len;

@@ -94,6 +94,11 @@ void wire_ring_detour(struct wire_ring *ring)
 		wire_ring_rouse(ring);
 }
 
+bool wire_ring_all_taken(const struct wire_ring *ring)
+{
+	return atomic_load_explicit(&ring->line->consumed, memory_order_acquire) == ring->position;
+}
+
 size_t wire_ring_ready(const struct wire_ring *ring)
 {
 	uint32_t ready = atomic_load(&ring->line->published) - ring->position;

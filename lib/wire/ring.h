@@ -75,6 +75,9 @@ void wire_ring_rouse(struct wire_ring *ring);
  * nap, or keeps it from the next. */
 void wire_ring_detour(struct wire_ring *ring);
 
+/* The producer's: has the other side taken all that was put? It may not tell the truth. */
+bool wire_ring_all_taken(const struct wire_ring *ring);
+
 /* The consumer's: octets that can be taken, or WIRE_RING_CORRUPT. */
 size_t wire_ring_ready(const struct wire_ring *ring);
 /* The consumer's: copies octets that are ready and frees their place. */

@@ -313,4 +313,20 @@ TEST(two_threads)
 	pthread_join(thread, NULL);
 }
 
+TEST(all_taken)
+{
+	struct wire_ring producer, consumer;
+	uint8_t octets[2] = {1, 2};
+
+	open_both(&producer, &consumer, UINT32_MAX);
+	EXPECT_TRUE(wire_ring_all_taken(&producer));
+	ASSERT_TRUE(wire_ring_put(&producer, (struct wire_bytes){octets, 2},
+	                          (struct wire_bytes){NULL, 0}));
+	EXPECT_FALSE(wire_ring_all_taken(&producer));
+	wire_ring_take(&consumer, octets, 1);
+	EXPECT_FALSE(wire_ring_all_taken(&producer));
+	wire_ring_take(&consumer, octets, 1);
+	EXPECT_TRUE(wire_ring_all_taken(&producer));
+}
+
 HARNESS_MAIN

@@ -53,9 +53,9 @@ struct call {
 	struct wire_buffer part_copy; /* the part's octets, where only we can change them */
 	bool by_slot; /* the reply's last field is not in `reply` yet: it is part.given, or `output`
 	               */
-	bool on_worker;                  /* may wait for a session's lock */
-	struct token_commit *commit;     /* a change that must be durable before the answer */
-	bool committed;                  /* it has ended, well or not */
+	bool on_worker;              /* may wait for a session's lock */
+	struct token_commit *commit; /* a change that must be durable before the answer */
+	bool committed;              /* it has ended, well or not */
 	bool deferred;           /* the session is busy: run again on a worker; nothing was done */
 	uint64_t audit_sequence; /* hold the reply until this is written; 0: no need */
 	uint64_t begun_ns;       /* when its turn came; 0: dispatch looks itself */

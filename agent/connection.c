@@ -804,5 +804,6 @@ void connection_adopt(struct loop *loop, struct connection *connection)
 			free_unregistered(connection);
 		return;
 	}
+	connection_window_adopt(connection);
 	connection_ring_wake(connection);
 }

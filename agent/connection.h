@@ -46,9 +46,9 @@ struct connection {
 	struct iovec pieces[CONNECTION_PIECES]; /* of the replies that are on their way */
 	struct msghdr message;
 	struct call *replies, **replies_last;
-	struct connection_ring *ring; /* NULL: socket only */
+	struct connection_ring *ring;     /* NULL: socket only */
 	struct connection_window *window; /* NULL: none */
-	struct loop *target;          /* where it goes as soon as nothing is on its way; or NULL */
+	struct loop *target; /* where it goes as soon as nothing is on its way; or NULL */
 	struct connection *next, *previous, *next_unsent;
 };
 

@@ -189,6 +189,7 @@ static void unwire(struct connection *connection)
 	connection->fd = -1;
 	pthread_mutex_unlock(&channel->lock);
 	exchange_ring_unmap(&connection->ring, false);
+	exchange_window_unmap(&connection->window, false);
 }
 
 /* The first hello brings the ticket; the others show it. */
@@ -220,6 +221,7 @@ static CK_RV greet(struct connection *connection, int64_t deadline)
 	if (is_first)
 		learn(channel, &reply);
 	connection->spin_us = channel->spin_us;
+	connection->window.offered = reply.features & WIRE_FEATURE_WINDOW;
 	if ((reply.features & WIRE_FEATURE_RING) && !exchange_open_ring(connection, deadline))
 		return CKR_DEVICE_REMOVED;
 	return CKR_OK;
@@ -344,6 +346,7 @@ static CK_RV result_of(struct connection *connection, enum exchange_result resul
 		return CKR_ARGUMENTS_BAD;
 	case EXCHANGE_NO_MEMORY:
 		return CKR_HOST_MEMORY;
+	case EXCHANGE_ELSEWHERE:
 	case EXCHANGE_LOST:
 		break;
 	}
@@ -367,6 +370,18 @@ CK_RV channel_call_body(struct connection *connection, uint16_t opcode, struct w
 
 	result = exchange_run_body(connection, opcode, body, EXCHANGE_FOREVER, &status);
 	return result_of(connection, result, status);
+}
+
+bool channel_call_parts(struct connection *connection, struct exchange_parts *parts, CK_RV *rv)
+{
+	CK_RV status = CKR_OK;
+	enum exchange_result result;
+
+	result = exchange_run_parts(connection, parts, EXCHANGE_FOREVER, &status);
+	if (result == EXCHANGE_ELSEWHERE)
+		return false;
+	*rv = result_of(connection, result, status);
+	return true;
 }
 
 static int set_address(struct channel *channel, const char *path)

@@ -70,6 +70,8 @@ CK_RV channel_call(struct connection *connection, const struct exchange_message 
                    const void *request, struct wire_bytes *last, void *reply);
 /* The same for a request that was encoded before, and whose reply has no fields. */
 CK_RV channel_call_body(struct connection *connection, uint16_t opcode, struct wire_bytes body);
+/* The same for a call whose data go in parts. False: they do not; then nothing was done. */
+bool channel_call_parts(struct connection *connection, struct exchange_parts *parts, CK_RV *rv);
 /* Waits this long, or until the channel is closed or the agent is gone, which the next call tells.
  */
 void channel_pause(struct connection *connection, int timeout_ms);

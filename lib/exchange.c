@@ -4,7 +4,7 @@
  * reply (first spinning, then sleeping), and believe nothing in it that was not checked. It is not
  * the place where connections are chosen, shared or given up: see channel.c.
  */
-#include "exchange.h"
+#include "exchange_private.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -22,7 +22,6 @@
 #define FIRST_READ_LEN   512u          /* holds most replies whole */
 #define DIRECT_LEN       512u          /* data from this length on is not copied into the frame */
 #define DRAIN_LEN        4096u
-#define RING_REPLY_LEN   4u       /* its body */
 #define SPIN_MISSES_MAX  3u       /* in a row, before spinning pauses */
 #define SPIN_PAUSE_CALLS 64u      /* calls without spinning after that */
 #define LOOKS_PER_CLOCK  16u      /* at shared memory, for one at the clock */
@@ -57,6 +56,7 @@ void exchange_destroy(struct connection *connection)
 		close(connection->fd);
 	connection->fd = -1;
 	exchange_ring_unmap(&connection->ring, false);
+	exchange_window_unmap(&connection->window, false);
 	wire_buffer_free(&connection->request);
 	wire_buffer_free(&connection->reply);
 	for (int i = 0; i < SCRATCH_COUNT; i++)
@@ -66,6 +66,7 @@ void exchange_destroy(struct connection *connection)
 void exchange_abandon(struct connection *connection)
 {
 	exchange_ring_unmap(&connection->ring, true);
+	exchange_window_unmap(&connection->window, true);
 	exchange_destroy(connection);
 }
 
@@ -98,8 +99,7 @@ int exchange_establish(struct connection *connection, const struct sockaddr_un *
 	return 0;
 }
 
-/* For poll: at least a millisecond, none after the deadline, -1 for ever. */
-static int milliseconds_until(int64_t deadline)
+int exchange_milliseconds_until(int64_t deadline)
 {
 	int64_t left;
 
@@ -113,7 +113,7 @@ static int milliseconds_until(int64_t deadline)
 static bool wait_ready(int fd, short events, int64_t deadline)
 {
 	struct pollfd wanted = {.fd = fd, .events = events};
-	int timeout = milliseconds_until(deadline);
+	int timeout = exchange_milliseconds_until(deadline);
 	int ready;
 
 	if (!timeout)
@@ -239,7 +239,7 @@ static ssize_t spin(struct connection *connection, uint8_t *into, size_t len)
 	return 0;
 }
 
-static bool is_doorbell(const uint8_t *octets)
+bool exchange_is_doorbell(const uint8_t *octets)
 {
 	struct wire_frame_header header;
 
@@ -251,7 +251,7 @@ static bool is_doorbell(const uint8_t *octets)
 /* A bell that came after its reply had been found is of no use any more. */
 static size_t skip_doorbells(uint8_t *octets, size_t have)
 {
-	while (have >= WIRE_FRAME_HEADER_LEN && is_doorbell(octets)) {
+	while (have >= WIRE_FRAME_HEADER_LEN && exchange_is_doorbell(octets)) {
 		have -= WIRE_FRAME_HEADER_LEN;
 		memmove(octets, octets + WIRE_FRAME_HEADER_LEN, have);
 	}
@@ -306,11 +306,25 @@ static enum exchange_result receive_rest(struct connection *connection, size_t f
 	return EXCHANGE_OK;
 }
 
-static bool header_fits(const struct wire_frame_header *header, uint16_t opcode,
-                        uint32_t request_id, size_t have)
+/* Only the replies to these are read by who knows of the window. */
+static uint16_t window_flag(uint16_t opcode)
+{
+	switch (opcode) {
+	case WIRE_OPCODE_parts_begin:
+	case WIRE_OPCODE_parts_next:
+	case WIRE_OPCODE_parts_rest:
+		return WIRE_FRAME_WINDOW;
+	default:
+		return 0;
+	}
+}
+
+bool exchange_header_fits(const struct wire_frame_header *header, uint16_t opcode,
+                          uint32_t request_id, size_t have)
 {
 	return header->request_id == request_id && header->opcode == opcode &&
-	       header->flags == WIRE_FRAME_REPLY && header->body_len <= wire_frame_limit(opcode) &&
+	       (header->flags & ~window_flag(opcode)) == WIRE_FRAME_REPLY &&
+	       header->body_len <= wire_frame_limit(opcode) &&
 	       have <= WIRE_FRAME_HEADER_LEN + (size_t)header->body_len;
 }
 
@@ -321,7 +335,7 @@ static enum exchange_result receive_body(struct connection *connection, uint16_t
 	struct wire_frame_header header;
 
 	wire_frame_parse(&header, connection->reply.data);
-	if (!header_fits(&header, opcode, connection->request_id, have))
+	if (!exchange_header_fits(&header, opcode, connection->request_id, have))
 		return EXCHANGE_LOST;
 	*status = header.status;
 	return receive_rest(connection, WIRE_FRAME_HEADER_LEN + (size_t)header.body_len, have,
@@ -385,7 +399,7 @@ static enum arrival ring_wait(struct connection *connection, int64_t deadline)
 		wire_ring_wake(&connection->ring.replies);
 		if (!got)
 			return ARRIVED_NEVER;
-		if (!is_doorbell(into))
+		if (!exchange_is_doorbell(into))
 			return ARRIVED_SOCKET;
 	}
 	return ARRIVED_RING;
@@ -402,7 +416,7 @@ static enum exchange_result ring_take(struct connection *connection, uint16_t op
 		return EXCHANGE_LOST;
 	wire_ring_take(replies, reply->data, WIRE_FRAME_HEADER_LEN);
 	wire_frame_parse(&header, reply->data);
-	if (!header_fits(&header, opcode, connection->request_id, WIRE_FRAME_HEADER_LEN) ||
+	if (!exchange_header_fits(&header, opcode, connection->request_id, WIRE_FRAME_HEADER_LEN) ||
 	    header.body_len > ready - WIRE_FRAME_HEADER_LEN)
 		return EXCHANGE_LOST;
 	wire_buffer_truncate(reply, WIRE_FRAME_HEADER_LEN);
@@ -449,14 +463,21 @@ static bool answers_the_one_before(const struct connection *connection)
 	return header.request_id == connection->request_id - 1;
 }
 
-static bool ring_the_bell(struct connection *connection, int64_t deadline)
+bool exchange_send_header(struct connection *connection, const struct wire_frame_header *header,
+                          int64_t deadline)
 {
-	static const struct wire_frame_header header = {.opcode = WIRE_OPCODE_doorbell};
 	uint8_t octets[WIRE_FRAME_HEADER_LEN];
 	struct iovec part = {octets, sizeof(octets)};
 
-	wire_frame_store(octets, &header);
+	wire_frame_store(octets, header);
 	return send_all(connection->fd, &part, 1, deadline);
+}
+
+static bool ring_the_bell(struct connection *connection, int64_t deadline)
+{
+	static const struct wire_frame_header header = {.opcode = WIRE_OPCODE_doorbell};
+
+	return exchange_send_header(connection, &header, deadline);
 }
 
 /* Into the ring if it fits. *lost: the bell could not be rung. */
@@ -718,43 +739,44 @@ enum exchange_result exchange_run(struct connection *connection,
 	return decode(connection, message, *status, reply) ? EXCHANGE_OK : EXCHANGE_LOST;
 }
 
-/* ---- getting the shared memory ---- */
+/* ---- several requests at once (exchange_window.c) ---- */
 
-static bool send_ring_request(struct connection *connection, uint32_t request_id, int64_t deadline)
+size_t exchange_begin_request(struct connection *connection, uint16_t opcode, uint16_t flags)
 {
-	const struct wire_frame_header header = {.request_id = request_id,
-	                                         .opcode = WIRE_OPCODE_ring};
-	uint8_t octets[WIRE_FRAME_HEADER_LEN];
-	struct iovec part = {octets, sizeof(octets)};
+	struct exchange_ahead *ahead = &connection->ahead;
 
-	wire_frame_store(octets, &header);
-	return send_all(connection->fd, &part, 1, deadline);
+	wire_buffer_reset(&connection->request, KEEP_LEN);
+	if (ahead->opcode)
+		put_body(connection, ahead->opcode, WIRE_FRAME_QUIET,
+		         (struct wire_bytes){ahead->body, ahead->len});
+	return begin_frame(connection, opcode, flags);
 }
 
-bool exchange_open_ring(struct connection *connection, int64_t deadline)
+bool exchange_send_request(struct connection *connection, int64_t deadline, bool *lost)
 {
-	uint8_t octets[WIRE_FRAME_HEADER_LEN + RING_REPLY_LEN];
-	struct wire_frame_header header = {0};
-	struct wire_ring_reply reply = {0};
-	bool good;
-	int fds[EXCHANGE_RING_FDS] = {-1, -1};
+	const struct wire_buffer *request = &connection->request;
 
-	if (!send_ring_request(connection, ++connection->request_id, deadline) ||
-	    !exchange_ring_receive(connection->fd, octets, WIRE_FRAME_HEADER_LEN, fds,
-	                           milliseconds_until(deadline)))
+	*lost = false;
+	if (request->failed ||
+	    !ring_send(connection, (struct wire_bytes){request->data, request->len},
+	               (struct wire_bytes){NULL, 0}, deadline, lost))
 		return false;
-	wire_frame_parse(&header, octets);
-	good = header.opcode == WIRE_OPCODE_ring && header.request_id == connection->request_id &&
-	       header.flags == WIRE_FRAME_REPLY && header.body_len <= RING_REPLY_LEN &&
-	       exchange_ring_receive(connection->fd, octets + WIRE_FRAME_HEADER_LEN,
-	                             header.body_len, fds, milliseconds_until(deadline));
-	if (good && !header.status && fds[0] >= 0 &&
-	    wire_decode_ring_reply(
-		    (struct wire_bytes){octets + WIRE_FRAME_HEADER_LEN, header.body_len}, &reply))
-		exchange_ring_map(&connection->ring, fds, reply.area_len);
-	for (int i = 0; i < EXCHANGE_RING_FDS; i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
-	}
-	return good;
+	connection->ahead.opcode = 0;
+	return true;
+}
+
+enum exchange_result exchange_receive_reply(struct connection *connection, uint32_t request_id,
+                                            uint16_t ahead, uint16_t opcode, int64_t deadline,
+                                            CK_RV *status)
+{
+	uint32_t last_id = connection->request_id;
+	enum exchange_result result = EXCHANGE_NO_MEMORY;
+
+	if (!expect_reply(connection))
+		return EXCHANGE_LOST; /* the replies that are to come would not be found */
+	connection->request_id = request_id;
+	result = ahead ? receive_second(connection, ahead, opcode, deadline, status)
+	               : ring_receive(connection, opcode, deadline, status);
+	connection->request_id = last_id;
+	return result;
 }

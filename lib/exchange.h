@@ -15,6 +15,7 @@
 #include <sys/un.h>
 
 #include "exchange_ring.h"
+#include "exchange_window.h"
 #include "wire/buffer.h"
 #include "wire/cryptoki.h"
 
@@ -44,6 +45,7 @@ struct connection {
 	uint32_t spin_us, spin_misses, spin_pause;
 	struct wire_buffer request, reply, scratch[SCRATCH_COUNT];
 	struct exchange_ring ring;
+	struct exchange_window window;
 	struct exchange_ahead ahead;
 	struct deferred *deferred; /* the channel's; NULL: there is none */
 	struct random_ahead *random;
@@ -64,6 +66,7 @@ enum exchange_result {
 	EXCHANGE_OK,
 	EXCHANGE_TOO_LARGE, /* the request does not fit its frame; nothing was sent */
 	EXCHANGE_NO_MEMORY, /* the connection stays in step */
+	EXCHANGE_ELSEWHERE, /* not in parts: nothing was done, the request goes as a whole */
 	EXCHANGE_LOST,      /* end of stream, error, deadline, or a reply that is none */
 };
 
@@ -104,5 +107,12 @@ enum exchange_result exchange_run(struct connection *connection,
                                   const struct exchange_message *message, const void *request,
                                   struct wire_bytes *last, void *reply, int64_t deadline,
                                   CK_RV *status);
+
+/*
+ * The same for a call whose data go in parts through the window, and whose result comes so.
+ * EXCHANGE_ELSEWHERE when there is no window, or the data are not worth one.
+ */
+enum exchange_result exchange_run_parts(struct connection *connection, struct exchange_parts *parts,
+                                        int64_t deadline, CK_RV *status);
 
 #endif

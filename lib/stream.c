@@ -18,6 +18,40 @@ CK_RV stream_check_data(const void *data, CK_ULONG len, CK_RV too_long)
 	return len > WIRE_DATA_LIMIT ? too_long : CKR_OK;
 }
 
+static bool may_go_in_parts(uint16_t opcode)
+{
+	switch (opcode) {
+#define PARTS(name, kind, step, output) case WIRE_OPCODE_##name:
+#include "wire/parts.def"
+#undef PARTS
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool stream_in_parts(struct connection *connection, uint16_t opcode, CK_SESSION_HANDLE session,
+                     struct wire_bytes data, CK_BYTE *output, const CK_ULONG *capacity,
+                     uint64_t *output_len, struct wire_bytes *result, CK_RV *rv)
+{
+	struct exchange_parts parts = {
+		.opcode = opcode,
+		.session = session,
+		.data = data,
+		.output = output,
+		.query = capacity && !output,
+		.capacity = output ? *capacity : 0,
+	};
+
+	if (!may_go_in_parts(opcode) || !channel_call_parts(connection, &parts, rv))
+		return false;
+	if (capacity) {
+		*output_len = parts.output_len;
+		*result = (struct wire_bytes){output, parts.output_len};
+	}
+	return true;
+}
+
 CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len,
                     struct wire_bytes result, CK_BYTE *output, CK_ULONG *output_len_out)
 {
@@ -26,7 +60,7 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 	if (rv == CKR_OK && output) {
 		if (result.len != output_len || output_len > *output_len_out)
 			return channel_bad_reply(connection);
-		if (result.len)
+		if (result.len && result.data != output)
 			memcpy(output, result.data, result.len);
 	}
 	*output_len_out = (CK_ULONG)output_len;

@@ -21,6 +21,11 @@ CK_RV stream_check_data(const void *data, CK_ULONG len, CK_RV too_long);
 CK_RV stream_check_signature(const CK_BYTE *signature, CK_ULONG signature_len);
 /* An Init without a mechanism ends the active operation (v3.0 §5.8.1 and its kin). */
 CK_RV stream_cancel(struct connection *connection, CK_SESSION_HANDLE session, CK_FLAGS flag);
+/* The call of data in and result out (or none: `output_len` NULL) with data enough to go in parts:
+ * *rv and the reply's fields are the agent's answer. False: it goes as one request. */
+bool stream_in_parts(struct connection *connection, uint16_t opcode, CK_SESSION_HANDLE session,
+                     struct wire_bytes data, CK_BYTE *output, const CK_ULONG *capacity,
+                     uint64_t *output_len, struct wire_bytes *result, CK_RV *rv);
 /* Gives the caller the reply's result; `rv` is the agent's answer. */
 CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len,
                     struct wire_bytes result, CK_BYTE *output, CK_ULONG *output_len_out);
@@ -89,7 +94,12 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 		rv = stream_check_data(part, part_len, too_long);                                  \
 		if (!rv)                                                                           \
 			rv = deferred_failure(connection, kind, session);                          \
-		return rv ? rv : request_##name##_bulk(connection, &request, NULL);                \
+		if (rv)                                                                            \
+			return rv;                                                                 \
+		if (stream_in_parts(connection, WIRE_OPCODE_##name, session, request.data, NULL,   \
+		                    NULL, NULL, NULL, &rv))                                        \
+			return rv;                                                                 \
+		return request_##name##_bulk(connection, &request, NULL);                          \
 	}
 
 /* Data in and result out: a part of an operation, or the whole of one, whose Init may be kept. */
@@ -116,7 +126,9 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 		if (rv)                                                                            \
 			return rv;                                                                 \
 		request.capacity = output ? *output_len : 0;                                       \
-		rv = request_##name##_bulk(connection, &request, &reply);                          \
+		if (!stream_in_parts(connection, WIRE_OPCODE_##name, session, request.data,        \
+		                     output, output_len, &reply.output_len, &reply.output, &rv))   \
+			rv = request_##name##_bulk(connection, &request, &reply);                  \
 		if ((is_whole) && !rv && output)                                                   \
 			deferred_ended(connection, kind, session);                                 \
 		return stream_finish(connection, rv, reply.output_len, reply.output, output,       \

@@ -791,19 +791,17 @@ void connection_open(struct loop *loop, int fd)
 
 void connection_adopt(struct loop *loop, struct connection *connection)
 {
-	bool registered;
-
 	link_to_loop(loop, connection);
 	connection->target = NULL;
-	registered = register_file(connection);
-	if (registered)
-		arm_receive(connection);
-	if (!registered || loop->stopping) {
+	if (!register_file(connection)) {
 		connection_close(connection);
-		if (!registered)
-			free_unregistered(connection);
+		free_unregistered(connection);
 		return;
 	}
+	arm_receive(connection);
 	connection_window_adopt(connection);
-	connection_ring_wake(connection);
+	if (loop->stopping)
+		connection_close(connection);
+	else
+		connection_ring_wake(connection);
 }

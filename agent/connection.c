@@ -12,14 +12,13 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "connection_peer.h"
 #include "connection_ring.h"
 #include "connection_window.h"
 #include "dispatch.h"
 #include "log.h"
 #include "loop.h"
 #include "slots.h"
-
-#define PEER_GROUPS_MAX 256
 
 static void link_to_loop(struct loop *loop, struct connection *connection)
 {
@@ -700,32 +699,6 @@ static void on_received(struct loop *loop, struct completion *completion, int32_
 
 /* ---- opening ---- */
 
-static bool peer_allowed(const struct connection *connection, const struct config *config)
-{
-	gid_t groups[PEER_GROUPS_MAX + 1];
-	socklen_t groups_len = PEER_GROUPS_MAX * sizeof(groups[0]);
-	size_t count = 0;
-
-	/* More groups than fit: only the primary one counts, which can only refuse. */
-	if (!getsockopt(connection->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &groups_len))
-		count = groups_len / sizeof(groups[0]);
-	groups[count++] = connection->gid;
-	return config_allows_peer(config, connection->uid, groups, count);
-}
-
-static bool identify_peer(struct connection *connection)
-{
-	struct ucred peer;
-	socklen_t peer_len = sizeof(peer);
-
-	if (getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len))
-		return false;
-	connection->uid = peer.uid;
-	connection->gid = peer.gid;
-	connection->pid = peer.pid;
-	return true;
-}
-
 /* A number among the registered files, or file_count when all are taken. */
 static uint32_t find_file(struct loop *loop)
 {
@@ -755,9 +728,9 @@ static bool register_file(struct connection *connection)
 
 static const char *prepare(struct connection *connection)
 {
-	if (!identify_peer(connection))
+	if (!connection_identify_peer(connection))
 		return "its identity cannot be read";
-	if (!peer_allowed(connection, connection->loop->agent->config))
+	if (!connection_peer_allowed(connection, connection->loop->agent->config))
 		return "it is not among [security].allowed_uids and allowed_gids";
 	if (!register_file(connection))
 		return "too many connections";

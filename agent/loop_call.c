@@ -17,6 +17,7 @@
 #include "keyring.h"
 #include "log.h"
 #include "loop.h"
+#include "registers.h"
 #include "slots.h"
 #include "token.h"
 #include "wire/window.h"
@@ -188,6 +189,7 @@ static void run_on_worker(struct job *job)
 	struct call *call = container_of(job, struct call, job);
 
 	dispatch_run(call);
+	registers_wipe();
 	if (call->application)
 		atomic_fetch_sub(&call->application->calls_on_workers, 1);
 	if (call->commit)
@@ -262,12 +264,10 @@ static void note_request(struct loop *loop, struct call *call)
 	             call->begun_ns - loop->last_reply_ns < budget_ns;
 }
 
-void loop_run_call(struct loop *loop, struct call *call)
+static void run_call(struct loop *loop, struct call *call)
 {
-	enum pace pace;
+	enum pace pace = dispatch_pace(call);
 
-	note_request(loop, call);
-	pace = dispatch_pace(call);
 	if (pace != PACE_QUICK) {
 		call->job.is_long = pace == PACE_LONG;
 		hand_to_worker(loop, call);
@@ -280,6 +280,13 @@ void loop_run_call(struct loop *loop, struct call *call)
 		hand_to_committer(call);
 	else
 		loop_call_done(loop, call);
+}
+
+void loop_run_call(struct loop *loop, struct call *call)
+{
+	note_request(loop, call);
+	run_call(loop, call);
+	registers_wipe();
 }
 
 /* ---- the tokens' metadata in the kernel's keyrings ---- */
@@ -322,6 +329,7 @@ void loop_finish_calls(struct loop *loop, struct call *calls)
 		calls = call->next;
 		loop_call_done(loop, call);
 	}
+	registers_wipe();
 }
 
 /* ---- audit ---- */

@@ -212,27 +212,27 @@ static bool copy_out(struct course *course, struct wire_bytes output)
 		return false;
 	memcpy(parts->output + course->output_at, output.data, output.len);
 	course->output_at += output.len;
-	atomic_thread_fence(memory_order_acquire);
-	return atomic_load_explicit(&course->connection->window.area->alive, memory_order_relaxed);
+	/* Not a plain load, which might come before the copy. */
+	return atomic_fetch_or(&course->connection->window.area->alive, 0);
 }
 
-static bool take_output(struct course *course, uint16_t opcode)
+static bool take_output(struct course *course, uint16_t opcode, size_t *used_len)
 {
 	struct wire_bytes announced, output = {NULL, 0};
-	size_t part_len = part(course, course->received).len;
-	bool good;
 
-	good = take_announced(course, &announced) && decode(course, opcode, &output) &&
-	       copy_out(course, announced.len ? announced : output);
-	wire_wipe(slot(course, course->received),
-	          good && announced.len > part_len ? announced.len : part_len);
-	return good && (opcode != WIRE_OPCODE_parts_rest || announced.len);
+	if (!take_announced(course, &announced) || !decode(course, opcode, &output) ||
+	    !copy_out(course, announced.len ? announced : output))
+		return false;
+	if (announced.len > *used_len)
+		*used_len = announced.len;
+	return opcode != WIRE_OPCODE_parts_rest || announced.len;
 }
 
 /* What is behind the failure of another part is of no account. */
 static bool receive_next(struct course *course)
 {
 	uint16_t opcode = opcode_of(course, course->received);
+	size_t used_len = part(course, course->received).len;
 	bool failed = course->status, good;
 	CK_RV status;
 
@@ -242,7 +242,9 @@ static bool receive_next(struct course *course)
 		return false;
 	if (!failed)
 		course->status = status;
-	good = failed || take_output(course, opcode);
+	good = failed || take_output(course, opcode, &used_len);
+	/* After a failure the agent may have written more than it said. */
+	wire_wipe(slot(course, course->received), course->status ? WIRE_WINDOW_SLOT_LEN : used_len);
 	/* The agent gave up the window, and the first part found none. */
 	course->refused |= !course->received && status == CKR_FUNCTION_NOT_SUPPORTED;
 	course->received++;

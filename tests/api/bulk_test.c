@@ -309,14 +309,14 @@ TEST(an_init_that_went_ahead_and_failed)
 /* Output across the data: the data that are still to go are not overwritten. */
 TEST(overlapping_buffers)
 {
-	static const size_t shifts[] = {1, 16, PART, PART + 1};
+	static const size_t shifts[] = {1, 16, PART, 4 * PART, 4 * PART + 1};
 	CK_BYTE *memory;
 	CK_ULONG got;
 
 	open_all();
 	memory = malloc(ROOM);
 	for (size_t i = 0; i < COUNT(shifts); i++) {
-		size_t len = 5 * PART;
+		size_t len = 9 * PART;
 
 		oracle(EVP_aes_256_cbc(), len, false);
 		memcpy(memory, in, len);
@@ -415,6 +415,23 @@ static struct wire_window *find_window(void)
 	ASSERT_EQ(sscanf(line, "%lx-", &begin), 1);
 	fclose(maps);
 	return (struct wire_window *)begin; /* NOLINT(performance-no-int-to-ptr) */
+}
+
+/* What passed through it is wiped when the call is over, also when it failed. */
+TEST(nothing_stays_in_the_window)
+{
+	const uint8_t *octets;
+	CK_ULONG got = ROOM;
+
+	open_all();
+	encrypt_and_back(&gcm, EVP_aes_256_gcm(), MEDIUM);
+	OK(p11->C_EncryptInit(session, &cbc, key));
+	GIVES(p11->C_Encrypt(session, in, 100001, out, &got), CKR_DATA_LEN_RANGE);
+	GIVES(p11->C_DigestUpdate(session, in, MEDIUM), CKR_OPERATION_NOT_INITIALIZED);
+	octets = (const uint8_t *)find_window()->slots;
+	for (size_t i = 0; i < sizeof(find_window()->slots); i++)
+		ASSERT_EQ(octets[i], 0);
+	close_all();
 }
 
 static atomic_bool enough;

@@ -96,6 +96,7 @@ bool connection_ring_wake(struct connection *connection)
 	wire_ring_wake(&ring->requests);
 	ring->awake = true;
 	epoch_count(&loop->agent->epoch, 1);
+	atomic_fetch_add_explicit(&loop->awake_count, 1, memory_order_relaxed);
 	ring->next_awake = loop->awake;
 	ring->link_awake = &loop->awake;
 	if (loop->awake)
@@ -115,6 +116,7 @@ void connection_ring_stop(struct connection *connection)
 		ring->next_awake->ring->link_awake = ring->link_awake;
 	ring->awake = false;
 	epoch_count(&connection->loop->agent->epoch, -1);
+	atomic_fetch_sub_explicit(&connection->loop->awake_count, 1, memory_order_relaxed);
 }
 
 void connection_ring_hold(struct connection *connection)
@@ -191,6 +193,14 @@ static struct loop *loop_of_client(const struct connection *connection)
 	return NULL;
 }
 
+/* Has the other loop no more to do than this one? Where long jobs are done, a loop's share of the
+ * clients counts for more than their place. */
+static bool is_less_busy(struct loop *target, struct loop *loop)
+{
+	return atomic_load_explicit(&target->awake_count, memory_order_relaxed) <=
+	       atomic_load_explicit(&loop->awake_count, memory_order_relaxed);
+}
+
 /* A client that shares no processor with its loop waits for two turns instead of one, and each
  * wake-up has to interrupt the other processor. So, where there are more clients than processors, a
  * connection goes after its client; not for a single stray call, and not back and forth. */
@@ -206,7 +216,7 @@ static void follow_client(struct connection *connection)
 	if (ring->strays < STRAYS_MAX || loop->last_reply_ns < ring->moved_ns + STAY_NS)
 		return;
 	ring->strays = 0;
-	if (connection_move(connection, target))
+	if (is_less_busy(target, loop) && connection_move(connection, target))
 		ring->moved_ns = loop->last_reply_ns;
 }
 

@@ -90,6 +90,7 @@ struct loop {
 	/* Connections and spare calls. */
 	struct connection *connections; /* list */
 	struct connection *awake;       /* whose rings are polled (connection_ring.h) */
+	atomic_uint awake_count;        /* of them; other loops look before they send one here */
 	struct connection *unsent;      /* that have replies to send */
 	uint8_t *ring_frame;            /* a frame out of a ring; WIRE_RING_SIZE octets, locked */
 	atomic_uint connection_count;   /* other loops look before they send one here */

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where there are more clients than processors, a connection goes to the loop of the processor on
- * which its client runs (agent/connection_ring.c), and nothing is lost on the way.
+ * which its client runs (agent/connection_ring.c): nothing is lost on the way.
  */
 #include "api.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
 #define CLIENTS      6u
 #define CALLS_WINDOW 3000u /* of all clients together */
@@ -84,79 +82,11 @@ static void stop(struct client clients[CLIENTS])
 	}
 }
 
-/* Nanoseconds that the agent's loop on this processor has run; 0: there is no such loop. */
-static uint64_t loop_ran_ns(int processor)
-{
-	char path[128], line[256];
-	uint64_t ran_ns = 0;
-	struct dirent *entry;
-	DIR *tasks;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)api_agent);
-	tasks = opendir(path);
-	ASSERT_NOT_NULL(tasks);
-	while ((entry = readdir(tasks))) {
-		int allowed = -1;
-		FILE *file;
-
-		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/status", (int)api_agent,
-		         entry->d_name);
-		file = fopen(path, "r");
-		while (file && fgets(line, sizeof(line), file)) {
-			/* A loop may run on one processor only. */
-			if (!strncmp(line, "Cpus_allowed_list:", 18) && !strpbrk(line, "-,"))
-				allowed = atoi(line + 18);
-		}
-		if (file)
-			fclose(file);
-		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/schedstat", (int)api_agent,
-		         entry->d_name);
-		file = allowed == processor ? fopen(path, "r") : NULL;
-		if (file && fgets(line, sizeof(line), file))
-			ran_ns += strtoull(line, NULL, 10);
-		if (file)
-			fclose(file);
-	}
-	closedir(tasks);
-	return ran_ns;
-}
-
-/* Waits until so many more calls were made, and tells what part of the loops' work was done on
- * processor 0, in percent. */
-static unsigned int share_of_first(void)
-{
-	uint64_t first = loop_ran_ns(0), second = loop_ran_ns(1), until = calls + CALLS_WINDOW;
-
-	while (calls < until)
-		api_pause();
-	first = loop_ran_ns(0) - first;
-	second = loop_ran_ns(1) - second;
-	return (unsigned int)(100 * first / (first + second + 1));
-}
-
 static bool has_two_processors(void)
 {
 	cpu_set_t set;
 
 	return !sched_getaffinity(0, sizeof(set), &set) && CPU_ISSET(0, &set) && CPU_ISSET(1, &set);
-}
-
-TEST(connections_follow_their_clients)
-{
-	time_t deadline = time(NULL) + DEADLINE_S;
-	struct client clients[CLIENTS];
-	unsigned int share;
-
-	if (!has_two_processors())
-		SKIP("needs processors 0 and 1");
-	start(clients, 0);
-	/* In the end nothing is left for the other loop. */
-	do {
-		share = share_of_first();
-	} while (share < 95 && time(NULL) < deadline);
-	stop(clients);
-	printf("# %u %% of the loops' work\n", share);
-	EXPECT_GE(share, 95u);
 }
 
 TEST(nothing_is_lost_on_the_way)

@@ -169,20 +169,6 @@ bool connection_window_open(struct connection *connection, const struct wire_fra
 
 /* ---- requests ---- */
 
-static size_t load_len(const uint8_t *octets)
-{
-	struct wire_reader reader;
-
-	wire_reader_init(&reader, (struct wire_bytes){octets, LEN_LEN});
-	return wire_get_u32(&reader);
-}
-
-static void store_len(uint8_t *octets, size_t len)
-{
-	for (size_t i = 0; i < LEN_LEN; i++)
-		octets[i] = (uint8_t)(len >> (8 * i));
-}
-
 static uint8_t *next_slot(struct connection_window *window)
 {
 	window->used = true;
@@ -212,14 +198,14 @@ bool connection_window_read(struct connection *connection, struct wire_frame_hea
 	if (!takes_parts(header->opcode) || header->body_len < LEN_LEN)
 		return false;
 	announced = body + header->body_len - LEN_LEN;
-	part->len = load_len(announced);
+	part->len = wire_load_u32(announced);
 	if (part->len > WIRE_WINDOW_PART_LEN)
 		return false;
 	if (!window)
 		return true;
 	drop_rest(window);
 	part->slot = next_slot(window);
-	store_len(announced, 0);
+	wire_store_u32(announced, 0);
 	header->flags &= (uint16_t)~WIRE_FRAME_WINDOW;
 	return true;
 }
@@ -230,7 +216,7 @@ bool connection_window_read(struct connection *connection, struct wire_frame_hea
 static void announce(struct wire_buffer *reply, uint8_t flags, size_t len)
 {
 	reply->data[FLAGS_AT] = flags;
-	store_len(reply->data + reply->len - LEN_LEN, len);
+	wire_store_u32(reply->data + reply->len - LEN_LEN, (uint32_t)len);
 }
 
 static size_t slot_share(size_t len)
@@ -271,7 +257,8 @@ void connection_window_close_reply(struct call *call)
 	if (part->given)
 		output = (struct wire_bytes){part->slot, part->given_len};
 	announce(&call->reply, WIRE_FRAME_REPLY, output.len);
-	store_len(call->reply.data, call->reply.len - WIRE_FRAME_HEADER_LEN + output.len);
+	wire_store_u32(call->reply.data,
+	               (uint32_t)(call->reply.len - WIRE_FRAME_HEADER_LEN + output.len));
 	wire_put_raw(&call->reply, output.data, output.len);
 	call->by_slot = false;
 	if (call->reply.failed)
@@ -298,6 +285,6 @@ bool connection_window_rest(struct connection *connection, const struct wire_fra
 	reply.body_len = LEN_LEN;
 	reply.flags = WIRE_FRAME_REPLY | WIRE_FRAME_WINDOW;
 	wire_frame_store(frame, &reply);
-	store_len(frame + WIRE_FRAME_HEADER_LEN, len);
+	wire_store_u32(frame + WIRE_FRAME_HEADER_LEN, (uint32_t)len);
 	return connection_ring_reply(connection, (struct wire_bytes){frame, sizeof(frame)});
 }

@@ -87,12 +87,6 @@ static const char *const fields[] = {
 #undef END_RECORD
 };
 
-static size_t load_u32(const uint8_t *octets)
-{
-	return octets[0] | (size_t)octets[1] << 8 | (size_t)octets[2] << 16 |
-	       (size_t)octets[3] << 24;
-}
-
 /* Blanks the contents of all octets in the parameter of an Init that we encoded ourselves. False
  * for one whose form is not understood. */
 static bool blank(uint8_t *body, size_t len)
@@ -102,7 +96,7 @@ static bool blank(uint8_t *body, size_t len)
 	if (len < PARAMETER_AT)
 		return false;
 	shape = body[MECHANISM_AT + 8];
-	end = at + load_u32(body + PARAMETER_AT - 4);
+	end = at + wire_load_u32(body + PARAMETER_AT - 4);
 	if (shape >= sizeof(fields) / sizeof(fields[0]) || !fields[shape] || end > len)
 		return false;
 	for (const char *field = fields[shape]; *field; field++) {
@@ -111,7 +105,7 @@ static bool blank(uint8_t *body, size_t len)
 		if (*field == '?' || width > end - at)
 			return false;
 		if (*field == 'b') {
-			size_t octets_len = load_u32(body + at);
+			size_t octets_len = wire_load_u32(body + at);
 
 			if (octets_len > end - at - width)
 				return false;

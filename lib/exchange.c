@@ -492,18 +492,13 @@ static bool ring_send(struct connection *connection, struct wire_bytes frame,
 	return true;
 }
 
-static void store_u32(uint8_t *octets, size_t value)
-{
-	for (int i = 0; i < 4; i++)
-		octets[i] = (uint8_t)(value >> (8 * i));
-}
-
 /* Counts `len` octets, which follow the buffer on their way, into the frame that begins at `offset`
  * and into its last field, which was encoded empty. */
 static void announce_direct(struct wire_buffer *frames, size_t offset, size_t len)
 {
-	store_u32(frames->data + offset, frames->len - offset - WIRE_FRAME_HEADER_LEN + len);
-	store_u32(frames->data + frames->len - sizeof(uint32_t), len);
+	wire_store_u32(frames->data + offset,
+	               (uint32_t)(frames->len - offset - WIRE_FRAME_HEADER_LEN + len));
+	wire_store_u32(frames->data + frames->len - sizeof(uint32_t), (uint32_t)len);
 }
 
 static size_t begin_frame(struct connection *connection, uint16_t opcode, uint16_t flags)

@@ -98,8 +98,7 @@ static void encode(struct course *course, uint16_t opcode)
 /* The last field is the part, whose octets are in the slot. */
 static void announce(struct wire_buffer *request, size_t len)
 {
-	for (size_t i = 0; i < LEN_LEN; i++)
-		request->data[request->len - LEN_LEN + i] = (uint8_t)(len >> (8 * i));
+	wire_store_u32(request->data + request->len - LEN_LEN, (uint32_t)len);
 }
 
 /* EXCHANGE_ELSEWHERE when the request does not fit the ring, and was not sent. */
@@ -159,7 +158,6 @@ static bool take_announced(struct course *course, struct wire_bytes *octets)
 {
 	struct wire_buffer *reply = &course->connection->reply;
 	struct wire_frame_header header;
-	struct wire_reader reader;
 	bool by_slot;
 
 	*octets = (struct wire_bytes){NULL, 0};
@@ -167,8 +165,7 @@ static bool take_announced(struct course *course, struct wire_bytes *octets)
 	by_slot = header.flags & WIRE_FRAME_WINDOW;
 	if (!by_slot || reply->len < WIRE_FRAME_HEADER_LEN + LEN_LEN)
 		return !by_slot;
-	wire_reader_init(&reader, (struct wire_bytes){reply->data + reply->len - LEN_LEN, LEN_LEN});
-	octets->len = wire_get_u32(&reader);
+	octets->len = wire_load_u32(reply->data + reply->len - LEN_LEN);
 	octets->data = slot(course, course->received);
 	announce(reply, 0);
 	return octets->len <= WIRE_WINDOW_SLOT_LEN;

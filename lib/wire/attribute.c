@@ -6,7 +6,6 @@
  */
 #include "wire/attribute.h"
 
-#include <endian.h>
 #include <string.h>
 
 #include "wire/cryptoki.h"
@@ -14,20 +13,6 @@
 
 #define NESTED_DEPTH 1u
 #define HEAD_LEN     13u /* type u64, kind u8, length u32 */
-
-uint64_t wire_load_u64(const uint8_t *octets)
-{
-	uint64_t value;
-
-	memcpy(&value, octets, sizeof(value));
-	return le64toh(value);
-}
-
-void wire_store_u64(uint8_t *octets, uint64_t value)
-{
-	for (unsigned int i = 0; i < 8; i++)
-		octets[i] = (uint8_t)(value >> (8 * i));
-}
 
 uint64_t wire_u64_list_at(const struct wire_u64_list *list, uint32_t index)
 {
@@ -254,8 +239,7 @@ bool wire_template_locate(const struct wire_template *template, uint64_t type, s
 			*offset = template->attributes.len - left;
 			return true;
 		}
-		memcpy(&value_len, octets + HEAD_LEN - sizeof(value_len), sizeof(value_len));
-		value_len = le32toh(value_len);
+		value_len = wire_load_u32(octets + HEAD_LEN - sizeof(value_len));
 		if (value_len > left - HEAD_LEN)
 			break;
 		octets += HEAD_LEN + value_len;

@@ -79,8 +79,4 @@ struct wire_u64_list wire_get_u64_list(struct wire_reader *reader);
  */
 struct wire_template wire_template_view(const struct wire_buffer *attributes, uint32_t count);
 
-/* Little-endian loads and stores for lists built by hand. */
-uint64_t wire_load_u64(const uint8_t *octets);
-void wire_store_u64(uint8_t *octets, uint64_t value);
-
 #endif

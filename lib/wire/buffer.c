@@ -162,10 +162,8 @@ void wire_put_u64(struct wire_buffer *buffer, uint64_t value)
 {
 	uint8_t *octets = extend(buffer, 8);
 
-	if (!octets)
-		return;
-	wire_store_u32(octets, (uint32_t)value);
-	wire_store_u32(octets + 4, (uint32_t)(value >> 32));
+	if (octets)
+		wire_store_u64(octets, value);
 }
 
 void wire_put_flag(struct wire_buffer *buffer, bool value)
@@ -249,7 +247,7 @@ uint64_t wire_get_u64(struct wire_reader *reader)
 {
 	const uint8_t *octets = take(reader, 8);
 
-	return octets ? wire_load_u32(octets) | (uint64_t)wire_load_u32(octets + 4) << 32 : 0;
+	return octets ? wire_load_u64(octets) : 0;
 }
 
 bool wire_get_flag(struct wire_reader *reader)

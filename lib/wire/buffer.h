@@ -74,6 +74,11 @@ static inline uint32_t wire_load_u32(const uint8_t *octets)
 	       (uint32_t)octets[3] << 24;
 }
 
+static inline uint64_t wire_load_u64(const uint8_t *octets)
+{
+	return wire_load_u32(octets) | (uint64_t)wire_load_u32(octets + 4) << 32;
+}
+
 static inline void wire_store_u16(uint8_t *octets, uint16_t value)
 {
 	octets[0] = (uint8_t)value;
@@ -86,6 +91,12 @@ static inline void wire_store_u32(uint8_t *octets, uint32_t value)
 	octets[1] = (uint8_t)(value >> 8);
 	octets[2] = (uint8_t)(value >> 16);
 	octets[3] = (uint8_t)(value >> 24);
+}
+
+static inline void wire_store_u64(uint8_t *octets, uint64_t value)
+{
+	wire_store_u32(octets, (uint32_t)value);
+	wire_store_u32(octets + 4, (uint32_t)(value >> 32));
 }
 
 struct wire_reader {

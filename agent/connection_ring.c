@@ -184,11 +184,13 @@ static struct loop *loop_of_client(const struct connection *connection)
 	uint32_t processor =
 		atomic_load_explicit(&connection->ring->area->processor, memory_order_relaxed);
 
+	if ((uint32_t)loop->cpu == processor)
+		return NULL;
 	for (unsigned int i = 0; i < loop->agent->loop_count; i++) {
 		struct loop *each = loop->agent->loops[i];
 
 		if (each->cpu >= 0 && (uint32_t)each->cpu == processor)
-			return each == loop ? NULL : each;
+			return each;
 	}
 	return NULL;
 }

@@ -186,10 +186,7 @@ static void stop(struct operation *operation)
 
 	if (!aead->kept)
 		EVP_CIPHER_CTX_free(aead->context);
-	else if (aead->ready)
-		crypto_kept_put(operation, aead->kept);
-	else
-		crypto_kept_free(aead->kept);
+	crypto_kept_put(operation, aead->kept, aead->ready);
 }
 
 const struct operation_methods crypto_aead_methods = {

@@ -247,10 +247,7 @@ static void stop(struct operation *operation)
 {
 	struct aes *aes = operation->state;
 
-	if (aes->context)
-		crypto_kept_put(operation, aes->kept);
-	else
-		crypto_kept_free(aes->kept);
+	crypto_kept_put(operation, aes->kept, aes->context);
 }
 
 const struct operation_methods crypto_aes_methods = {

@@ -101,15 +101,6 @@ static enum err verify_with(EVP_PKEY_CTX *context, struct wire_bytes message,
 	               : ERROR_SIGNATURE;
 }
 
-/* A signature that is wrong leaves a context that is as good as before. */
-static void give_back(struct operation *operation, struct crypto_kept *kept, enum err err)
-{
-	if (err && err != ERROR_SIGNATURE)
-		crypto_kept_free(kept);
-	else
-		crypto_kept_put(operation, kept);
-}
-
 static enum err ecdsa_sign(struct operation *operation, struct wire_bytes message, uint8_t *out,
                            size_t *out_len)
 {
@@ -122,7 +113,7 @@ static enum err ecdsa_sign(struct operation *operation, struct wire_bytes messag
 	kept = crypto_kept_take(operation, 0);
 	err = sign_with(operation, crypto_kept_pkey(kept, operation, ec->pkey, NULL), message, out,
 	                out_len);
-	give_back(operation, kept, err);
+	crypto_kept_put(operation, kept, !err);
 	return err;
 }
 
@@ -139,7 +130,8 @@ static enum err ecdsa_verify(struct operation *operation, struct wire_bytes mess
 		return ERROR_SIGNATURE_LENGTH;
 	kept = crypto_kept_take(operation, 0);
 	err = verify_with(crypto_kept_pkey(kept, operation, ec->pkey, NULL), message, signature);
-	give_back(operation, kept, err);
+	/* A signature that is wrong leaves a context that is as good as before. */
+	crypto_kept_put(operation, kept, err != ERROR_CRYPTO);
 	return err;
 }
 

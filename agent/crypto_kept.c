@@ -62,11 +62,11 @@ struct crypto_kept *crypto_kept_take(const struct operation *operation, uint64_t
 	return fresh(operation, detail);
 }
 
-void crypto_kept_put(const struct operation *operation, struct crypto_kept *kept)
+void crypto_kept_put(const struct operation *operation, struct crypto_kept *kept, bool is_good)
 {
 	_Atomic(struct crypto_kept *) *place = places(operation);
 
-	for (unsigned int i = 0; kept && i < OBJECT_KEPT; i++) {
+	for (unsigned int i = 0; kept && is_good && i < OBJECT_KEPT; i++) {
 		struct crypto_kept *expected = NULL;
 
 		if (atomic_compare_exchange_strong_explicit(

@@ -8,6 +8,7 @@
 #define AGENT_CRYPTO_KEPT_H
 
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct operation;
@@ -25,9 +26,9 @@ struct crypto_kept {
 /* One for the operation's key, mechanism and kind, and for `detail`: whatever else of its parameter
  * the context remembers. It may be one that has no context yet. NULL without memory. */
 struct crypto_kept *crypto_kept_take(const struct operation *operation, uint64_t detail);
-/* Gives it back for others. NULL is allowed. */
-void crypto_kept_put(const struct operation *operation, struct crypto_kept *kept);
-/* Instead: it failed, or nobody shall have it. NULL is allowed. */
+/* Gives it back: for others, if it is still good, or else it is freed. NULL is allowed. */
+void crypto_kept_put(const struct operation *operation, struct crypto_kept *kept, bool is_good);
+/* With its key. NULL is allowed. */
 void crypto_kept_free(struct crypto_kept *kept);
 
 /* Its EVP_PKEY_CTX, made and set up to sign or verify with `params` if it has none. NULL when

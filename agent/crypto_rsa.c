@@ -200,17 +200,17 @@ static enum err sign(struct operation *operation, struct wire_bytes message, uin
 	EVP_PKEY_CTX *context;
 	size_t len = rsa->len;
 	enum err err;
+	bool good;
 
 	err = check_message(operation, &message);
 	if (err)
 		return err;
 	kept = crypto_kept_take(operation, detail_of(rsa));
 	context = crypto_kept_pkey(kept, operation, rsa->pkey, signature_params(operation, params));
-	if (!context || EVP_PKEY_sign(context, out, &len, message.data, message.len) <= 0) {
-		crypto_kept_free(kept);
+	good = context && EVP_PKEY_sign(context, out, &len, message.data, message.len) > 0;
+	crypto_kept_put(operation, kept, good);
+	if (!good)
 		return operation->mechanism->type == CKM_RSA_X_509 ? ERROR_DATA : ERROR_CRYPTO;
-	}
-	crypto_kept_put(operation, kept);
 	*out_len = len;
 	return ERROR_NONE;
 }
@@ -231,15 +231,13 @@ static enum err verify(struct operation *operation, struct wire_bytes message,
 		return ERROR_SIGNATURE_LENGTH;
 	kept = crypto_kept_take(operation, detail_of(rsa));
 	context = crypto_kept_pkey(kept, operation, rsa->pkey, signature_params(operation, params));
-	if (!context) {
-		crypto_kept_free(kept);
-		return ERROR_CRYPTO;
-	}
-	err = EVP_PKEY_verify(context, signature.data, signature.len, message.data, message.len) ==
-	                      1
-	              ? ERROR_NONE
-	              : ERROR_SIGNATURE;
-	crypto_kept_put(operation, kept);
+	err = ERROR_CRYPTO;
+	if (context)
+		err = EVP_PKEY_verify(context, signature.data, signature.len, message.data,
+		                      message.len) == 1
+		              ? ERROR_NONE
+		              : ERROR_SIGNATURE;
+	crypto_kept_put(operation, kept, context);
 	return err;
 }
 

@@ -521,6 +521,17 @@ static void put_body(struct connection *connection, uint16_t opcode, uint16_t fl
 	wire_frame_finish(&connection->request, offset);
 }
 
+/* An empty buffer, or one that begins with what goes ahead. */
+static void begin_request(struct connection *connection)
+{
+	const struct exchange_ahead *ahead = &connection->ahead;
+
+	wire_buffer_reset(&connection->request, KEEP_LEN);
+	if (ahead->opcode)
+		put_body(connection, ahead->opcode, WIRE_FRAME_QUIET,
+		         (struct wire_bytes){ahead->body, ahead->len});
+}
+
 /* Appends the frame of a request. */
 static enum exchange_result encode(struct connection *connection,
                                    const struct exchange_message *message, const void *request,
@@ -673,9 +684,7 @@ static bool run_both(struct connection *connection, const struct exchange_messag
 	struct wire_bytes frames;
 	bool lost;
 
-	wire_buffer_reset(&connection->request, KEEP_LEN);
-	put_body(connection, ahead->opcode, WIRE_FRAME_QUIET,
-	         (struct wire_bytes){ahead->body, ahead->len});
+	begin_request(connection);
 	if (!encode(connection, message, request, direct.len) && expect_reply(connection)) {
 		frames = (struct wire_bytes){connection->request.data, connection->request.len};
 		if (ring_send(connection, frames, direct, deadline, &lost)) {
@@ -703,7 +712,7 @@ static enum exchange_result run(struct connection *connection,
 		if (result || *status)
 			return result;
 	}
-	wire_buffer_reset(&connection->request, KEEP_LEN);
+	begin_request(connection);
 	result = encode(connection, message, request, direct.len);
 	if (!result && !expect_reply(connection))
 		result = EXCHANGE_NO_MEMORY;
@@ -738,12 +747,7 @@ enum exchange_result exchange_run(struct connection *connection,
 
 size_t exchange_begin_request(struct connection *connection, uint16_t opcode, uint16_t flags)
 {
-	struct exchange_ahead *ahead = &connection->ahead;
-
-	wire_buffer_reset(&connection->request, KEEP_LEN);
-	if (ahead->opcode)
-		put_body(connection, ahead->opcode, WIRE_FRAME_QUIET,
-		         (struct wire_bytes){ahead->body, ahead->len});
+	begin_request(connection);
 	return begin_frame(connection, opcode, flags);
 }
 
@@ -765,7 +769,7 @@ enum exchange_result exchange_receive_reply(struct connection *connection, uint3
                                             CK_RV *status)
 {
 	uint32_t last_id = connection->request_id;
-	enum exchange_result result = EXCHANGE_NO_MEMORY;
+	enum exchange_result result;
 
 	if (!expect_reply(connection))
 		return EXCHANGE_LOST; /* the replies that are to come would not be found */

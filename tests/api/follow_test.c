@@ -18,7 +18,6 @@ static _Atomic uint64_t calls;
 struct client {
 	pthread_t thread;
 	CK_SESSION_HANDLE session;
-	int processor; /* -1: goes from one to another */
 	const char *problem;
 };
 
@@ -49,10 +48,8 @@ static void *work(void *argument)
 	struct client *client = argument;
 	unsigned int round = 0;
 
-	if (client->processor >= 0)
-		run_on(client->processor);
 	while (!atomic_load(&enough)) {
-		if (client->processor < 0 && round++ % 200 == 0)
+		if (round++ % 200 == 0)
 			run_on((int)(round / 200 % 2));
 		if (!digests(client->session)) {
 			client->problem = "a call failed";
@@ -63,12 +60,12 @@ static void *work(void *argument)
 	return NULL;
 }
 
-static void start(struct client clients[CLIENTS], int processor)
+static void start(struct client clients[CLIENTS])
 {
 	api_start();
 	OK(api_init_token(0, SO_PIN));
 	for (unsigned int i = 0; i < CLIENTS; i++) {
-		clients[i] = (struct client){.session = api_session(false), .processor = processor};
+		clients[i] = (struct client){.session = api_session(false)};
 		ASSERT_EQ(pthread_create(&clients[i].thread, NULL, work, &clients[i]), 0);
 	}
 }
@@ -95,7 +92,7 @@ TEST(nothing_is_lost_on_the_way)
 
 	if (!has_two_processors())
 		SKIP("needs processors 0 and 1");
-	start(clients, -1);
+	start(clients);
 	while (calls < 20 * CALLS_WINDOW)
 		api_pause();
 	stop(clients);

@@ -188,8 +188,7 @@ static void unwire(struct connection *connection)
 		close(connection->fd);
 	connection->fd = -1;
 	pthread_mutex_unlock(&channel->lock);
-	exchange_ring_unmap(&connection->ring, false);
-	exchange_window_unmap(&connection->window, false);
+	exchange_unmap(connection, false);
 }
 
 /* The first hello brings the ticket; the others show it. */

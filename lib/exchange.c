@@ -50,13 +50,18 @@ void exchange_wipe(struct connection *connection)
 	connection->ahead.len = 0;
 }
 
+void exchange_unmap(struct connection *connection, bool forked)
+{
+	exchange_ring_unmap(&connection->ring, forked);
+	exchange_window_unmap(&connection->window, forked);
+}
+
 void exchange_destroy(struct connection *connection)
 {
 	if (connection->fd >= 0)
 		close(connection->fd);
 	connection->fd = -1;
-	exchange_ring_unmap(&connection->ring, false);
-	exchange_window_unmap(&connection->window, false);
+	exchange_unmap(connection, false);
 	wire_buffer_free(&connection->request);
 	wire_buffer_free(&connection->reply);
 	for (int i = 0; i < SCRATCH_COUNT; i++)
@@ -65,8 +70,7 @@ void exchange_destroy(struct connection *connection)
 
 void exchange_abandon(struct connection *connection)
 {
-	exchange_ring_unmap(&connection->ring, true);
-	exchange_window_unmap(&connection->window, true);
+	exchange_unmap(connection, true);
 	exchange_destroy(connection);
 }
 

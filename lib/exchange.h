@@ -76,6 +76,8 @@ void exchange_init(struct connection *connection, struct channel *channel);
 void exchange_destroy(struct connection *connection);
 /* In a forked child: the same without touching what is shared with the parent. */
 void exchange_abandon(struct connection *connection);
+/* Unmaps what is shared with the agent; in a forked child it never was. */
+void exchange_unmap(struct connection *connection, bool forked);
 /* Wipes what the last call left in the buffers; keeps small ones for the next. */
 void exchange_wipe(struct connection *connection);
 

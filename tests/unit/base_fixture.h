@@ -6,6 +6,8 @@
 #ifndef TESTS_UNIT_BASE_FIXTURE_H
 #define TESTS_UNIT_BASE_FIXTURE_H
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "config.h"
@@ -54,6 +56,17 @@ static inline const char *base_path(const char *name)
 	}
 	snprintf(path, sizeof(paths[0]), "%s/%s", base_folder, name);
 	return path;
+}
+
+/* What a file may grow to, 0: as far as before. Beyond it a write fails. */
+static inline void base_limit_files(rlim_t len)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = len ? len : limit.rlim_max;
+	ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 static inline void base_write(const char *path, const void *octets, size_t len, mode_t mode)

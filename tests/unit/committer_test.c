@@ -5,7 +5,6 @@
  */
 #include <pthread.h>
 #include <sched.h>
-#include <sys/resource.h>
 
 #define SLOT 1u
 
@@ -185,16 +184,6 @@ TEST(one_bad_change_among_many)
 	close_crypto_and_token();
 }
 
-static void limit_files(rlim_t len)
-{
-	struct rlimit limit;
-
-	signal(SIGXFSZ, SIG_IGN);
-	ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = len ? len : limit.rlim_max;
-	ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
 /* No file may grow: additions, a removal and a replacement fail together, and everything is as it
  * was, here and after a restart. */
 TEST(the_disk_fails_the_whole_group)
@@ -210,7 +199,7 @@ TEST(the_disk_fails_the_whole_group)
 	ASSERT_EQ(add_objects(&stays, 1), ERROR_NONE);
 	ASSERT_EQ(add_objects(&old, 1), ERROR_NONE);
 	hold_up();
-	limit_files(4096);
+	base_limit_files(4096);
 	submit_remove(0, stays);
 	submit_replace(1, old, successor);
 	for (unsigned int i = 2; i < MANY; i++) {
@@ -222,7 +211,7 @@ TEST(the_disk_fails_the_whole_group)
 	EXPECT_EQ(wait_for(&first_waiter), ERROR_STORE);
 	for (unsigned int i = 0; i < MANY; i++)
 		EXPECT_EQ(wait_for(&waiters[i]), ERROR_STORE);
-	limit_files(0);
+	base_limit_files(0);
 	for (int round = 0; round < 2; round++) {
 		EXPECT_EQ(seen("first"), 0);
 		EXPECT_EQ(seen("many"), 0);

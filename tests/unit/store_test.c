@@ -6,7 +6,6 @@
 #include <sched.h>
 #include <sqlite3.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 
 #include "base_fixture.h"
 #include "clock.h"
@@ -261,17 +260,6 @@ TEST(a_group_keeps_its_order)
 	store_close(store);
 }
 
-/* What the disk may grow to; SIGXFSZ is an error of write then. */
-static void limit_files(rlim_t len)
-{
-	struct rlimit limit;
-
-	signal(SIGXFSZ, SIG_IGN);
-	ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = len ? len : limit.rlim_max;
-	ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
 /* The transaction cannot be written: all of the group fail, and nothing of it is there. */
 TEST(a_group_fails_as_a_whole)
 {
@@ -280,9 +268,9 @@ TEST(a_group_fails_as_a_whole)
 	open_store();
 	ASSERT_EQ(put_one(0, 100, "before"), ERROR_NONE);
 	make_group(&group, "x");
-	limit_files(4096);
+	base_limit_files(4096);
 	store_change_group(store, group.list, CHANGES);
-	limit_files(0);
+	base_limit_files(0);
 	for (uint32_t i = 0; i < CHANGES; i++)
 		EXPECT_EQ(group.changes[i].err, ERROR_STORE);
 	load(0, false);
@@ -303,12 +291,12 @@ TEST(failed_writes_lose_nothing)
 	uint32_t done = 0;
 
 	open_store();
-	limit_files(256 * 1024);
+	base_limit_files(256 * 1024);
 	while (!err && done < ROWS_MAX - 1) {
 		err = put_one(0, done + 1, "x");
 		done += !err;
 	}
-	limit_files(0);
+	base_limit_files(0);
 	EXPECT_NE(err, ERROR_NONE);
 	EXPECT_EQ(put_one(0, done + 1, "x"), ERROR_NONE);
 	reopen();

@@ -157,7 +157,7 @@ tests: tests-userspace $(VM_TESTS) $(BENCH)
 $(BUILD)/protocol-doc: scripts/protocol-doc.c $(wildcard lib/wire/*.def lib/wire/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -std=gnu17 $(CFLAGS) $(WARNINGS) -o $@ $<
-docs/protocol.md: scripts/protocol-doc.c $(wildcard lib/wire/*.def) | $(BUILD)/protocol-doc
+docs/protocol.md: scripts/protocol-doc.c $(wildcard lib/wire/*.def lib/wire/*.h) | $(BUILD)/protocol-doc
 	$(BUILD)/protocol-doc >$@.new && mv $@.new $@
 
 .PHONY: docs

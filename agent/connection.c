@@ -224,7 +224,7 @@ static bool reply_by_ring(struct connection *connection, struct call *call)
 	if (call->by_slot)
 		return connection_window_reply(connection, call);
 	return connection_ring_reply(connection,
-	                             (struct wire_bytes){call->reply.data, call->reply.len});
+	                             (struct wire_bytes){call->reply.data, call->reply.len}, false);
 }
 
 /* Without the socket: through the ring, or not at all. Where there is no memory even for a failure,

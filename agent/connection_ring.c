@@ -256,13 +256,33 @@ static void ring_the_bell(struct connection *connection)
 	send(connection->fd, frame, sizeof(frame), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-bool connection_ring_reply(struct connection *connection, struct wire_bytes frame)
+/* Is the next request one for a part, which will be answered? */
+static bool another_part_waits(const struct connection_ring *ring)
+{
+	uint8_t octets[WIRE_FRAME_HEADER_LEN];
+	size_t ready = wire_ring_ready(&ring->requests);
+	struct wire_frame_header header;
+
+	if (ready == WIRE_RING_CORRUPT || ready < sizeof(octets))
+		return false;
+	wire_ring_peek(&ring->requests, octets, sizeof(octets));
+	wire_frame_parse(&header, octets);
+	return (header.opcode == WIRE_OPCODE_parts_next ||
+	        header.opcode == WIRE_OPCODE_parts_rest) &&
+	       !(header.flags & WIRE_FRAME_QUIET);
+}
+
+bool connection_ring_reply(struct connection *connection, struct wire_bytes frame, bool is_part)
 {
 	struct connection_ring *ring = connection->ring;
 	enum wire_ring_rest rest;
 
 	if (!ring || !wire_ring_put(&ring->replies, frame, (struct wire_bytes){NULL, 0}))
 		return false;
+	/* The reply to the next part wakes a client that sleeps: one change of threads for all of
+	 * them. */
+	if (is_part && another_part_waits(ring))
+		return true;
 	rest = wire_ring_must_wake(&ring->replies);
 	if (rest == WIRE_RING_AWAKE)
 		return true;

@@ -39,8 +39,9 @@ void connection_ring_hold(struct connection *connection);
 void connection_ring_resume(struct connection *connection);
 /* A ring whose connection closes is polled no more. */
 void connection_ring_stop(struct connection *connection);
-/* Sends the reply through the ring if it fits. The call is still the caller's. */
-bool connection_ring_reply(struct connection *connection, struct wire_bytes frame);
+/* Sends the reply through the ring if it fits. The call is still the caller's. That to a part may
+ * wait for those to the parts behind it, if the client sleeps. */
+bool connection_ring_reply(struct connection *connection, struct wire_bytes frame, bool is_part);
 /* A reply goes by the socket: a client that naps, or is about to, would not look there. */
 void connection_ring_detour(struct connection *connection);
 /* The socket is free again for a bell that had to wait. */

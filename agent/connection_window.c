@@ -17,7 +17,7 @@
 #include "shared_memory.h"
 #include "slots.h"
 
-#define WINDOWS_MAX 1024u  /* of all clients: 64 MiB */
+#define WINDOWS_MAX 512u   /* of all clients: 64 MiB */
 #define IDLE_MS     10000u /* at most twice as long a window stays that nobody uses */
 #define LEN_LEN     4u     /* of a length on the wire */
 #define FLAGS_AT    10u    /* in a frame */
@@ -242,7 +242,7 @@ bool connection_window_reply(struct connection *connection, struct call *call)
 		memcpy(part->slot, call->output.data, len);
 	announce(&call->reply, WIRE_FRAME_REPLY | WIRE_FRAME_WINDOW, len);
 	if (!connection_ring_reply(connection,
-	                           (struct wire_bytes){call->reply.data, call->reply.len}))
+	                           (struct wire_bytes){call->reply.data, call->reply.len}, true))
 		return false;
 	if (!part->given)
 		keep_rest(connection->window, call, len);
@@ -286,5 +286,5 @@ bool connection_window_rest(struct connection *connection, const struct wire_fra
 	reply.flags = WIRE_FRAME_REPLY | WIRE_FRAME_WINDOW;
 	wire_frame_store(frame, &reply);
 	wire_store_u32(frame + WIRE_FRAME_HEADER_LEN, (uint32_t)len);
-	return connection_ring_reply(connection, (struct wire_bytes){frame, sizeof(frame)});
+	return connection_ring_reply(connection, (struct wire_bytes){frame, sizeof(frame)}, true);
 }

@@ -778,8 +778,12 @@ enum exchange_result exchange_receive_reply(struct connection *connection, uint3
 	if (!expect_reply(connection))
 		return EXCHANGE_LOST; /* the replies that are to come would not be found */
 	connection->request_id = request_id;
-	result = ahead ? receive_second(connection, ahead, opcode, deadline, status)
-	               : ring_receive(connection, opcode, deadline, status);
+	if (ahead)
+		result = receive_second(connection, ahead, opcode, deadline, status);
+	else if (wire_ring_ready(&connection->ring.replies)) /* says nothing about spinning */
+		result = ring_take(connection, opcode, status);
+	else
+		result = ring_receive(connection, opcode, deadline, status);
 	connection->request_id = last_id;
 	return result;
 }

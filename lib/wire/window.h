@@ -18,7 +18,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define WIRE_WINDOW_SLOTS    4u
+#define WIRE_WINDOW_SLOTS    8u
 #define WIRE_WINDOW_PART_LEN 16384u /* of a request; a multiple of every cipher's block */
 /* The reply may have besides what a cipher held back before, its padding and its tag. */
 #define WIRE_WINDOW_SLOT_LEN (WIRE_WINDOW_PART_LEN + 64u)

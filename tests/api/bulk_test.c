@@ -12,17 +12,19 @@
 #include "api.h"
 #include "wire/window.h"
 
-#define PART    WIRE_WINDOW_PART_LEN
-#define LIMIT   (64u * 1024u * 1024u)
-#define ROOM    (LIMIT + 64u)
-#define TAG_LEN 16u
-#define KEY_LEN 32u
-#define MEDIUM  (3u * 1024u * 1024u + 5u)
+#define PART      WIRE_WINDOW_PART_LEN
+#define ALL_SLOTS (WIRE_WINDOW_SLOTS * PART)
+#define LIMIT     (64u * 1024u * 1024u)
+#define ROOM      (LIMIT + 64u)
+#define TAG_LEN   16u
+#define KEY_LEN   32u
+#define MEDIUM    (3u * 1024u * 1024u + 5u)
 
 static const size_t sizes[] = {
-	1,        7935,         7936,     7937,         8191,  8192,  8193,  PART - 1,     PART,
-	PART + 1, 2 * PART - 1, 2 * PART, 2 * PART + 1, 65535, 65536, 65537, 5 * PART + 7, 262143,
-	262144,   262145,       1 << 20,  MEDIUM,
+	1,        7935,   7936,         7937,          8191,      8192,          8193,
+	PART - 1, PART,   PART + 1,     2 * PART - 1,  2 * PART,  2 * PART + 1,  65535,
+	65536,    65537,  5 * PART + 7, ALL_SLOTS - 1, ALL_SLOTS, ALL_SLOTS + 1, 262143,
+	262144,   262145, 1 << 20,      MEDIUM,
 };
 
 static CK_BYTE iv[16] = {1, 2, 3, 4, 5}, value[KEY_LEN] = {9, 8, 7};
@@ -309,14 +311,14 @@ TEST(an_init_that_went_ahead_and_failed)
 /* Output across the data: the data that are still to go are not overwritten. */
 TEST(overlapping_buffers)
 {
-	static const size_t shifts[] = {1, 16, PART, 4 * PART, 4 * PART + 1};
+	static const size_t shifts[] = {1, 16, PART, ALL_SLOTS, ALL_SLOTS + 1};
 	CK_BYTE *memory;
 	CK_ULONG got;
 
 	open_all();
 	memory = malloc(ROOM);
 	for (size_t i = 0; i < COUNT(shifts); i++) {
-		size_t len = 9 * PART;
+		size_t len = 2 * ALL_SLOTS + PART;
 
 		oracle(EVP_aes_256_cbc(), len, false);
 		memcpy(memory, in, len);

@@ -13,7 +13,7 @@
 #include "exchange_ring.h"
 #include "wire/window.h"
 
-#define WINDOWS_MAX 1024 /* of connection_window.c */
+#define WINDOWS_MAX 512 /* of connection_window.c */
 #define PART        WIRE_WINDOW_PART_LEN
 
 struct client {

@@ -10,8 +10,10 @@ NAMES = (reporting.LATENCY_PLOT, reporting.VARIANTS_PLOT, reporting.CLIENTS_PLOT
 # Each on a light and on a dark ground.
 INKS = {"text": ("#24292f", "#e6edf3"), "muted": ("#57606a", "#9da7b3"), "ground": ("#ffffff", "#0d1117"),
         "grid": ("#d8dee4", "#30363d")}
-COLOURS = (("#0969da", "#58a6ff"), ("#bc4c00", "#f0883e"), ("#a3368f", "#e085c7"), ("#1a7f37", "#3fb950"), ("#57606a", "#9da7b3"))
-COLOUR_OF = {"ours": 0, "softhsm": 1, "p11kit": 2, "opencryptoki": 3, "openssl": 4, "ours-fips": 1, "ours-memfd": 2, "ours-mlock": 3}
+COLOURS = (("#0969da", "#58a6ff"), ("#bc4c00", "#f0883e"), ("#a3368f", "#e085c7"), ("#1a7f37", "#3fb950"), ("#57606a", "#9da7b3"),
+           ("#9a6700", "#d29922"))
+COLOUR_OF = {"ours": 0, "softhsm": 1, "p11kit": 2, "opencryptoki": 3, "openssl": 4, "handover": 5,
+             "ours-fips": 1, "ours-memfd": 2, "ours-mlock": 3}
 ROW, HEAD, GAP = 14, 18, 8  # heights of a subject's row, of an operation's title, and between operations
 COLUMN, MARGIN, LABEL = 490, 20, 160  # widths
 TOP, FOOT = 62, 54

@@ -215,8 +215,8 @@ def start_opencryptoki(bench):
     return Started([*inside, *pkcs11_command(bench, module)], dict(os.environ))
 
 
-def start_openssl(bench):
-    return Started([need(bench.build / "tests/bench/openssl_bench", "build it with make")], dict(os.environ))
+def start_program(name, bench):
+    return Started([need(bench.build / "tests/bench" / name, "build it with make")], dict(os.environ))
 
 
 SUBJECTS = {
@@ -227,7 +227,8 @@ SUBJECTS = {
     "softhsm": Subject("SoftHSM2 in process", start_softhsm),
     "p11kit": Subject("SoftHSM2 by p11-kit", start_p11kit),
     "opencryptoki": Subject("opencryptoki", start_opencryptoki),
-    "openssl": Subject("OpenSSL alone", start_openssl),
+    "handover": Subject("Bare hand-over", functools.partial(start_program, "handover_bench")),
+    "openssl": Subject("OpenSSL alone", functools.partial(start_program, "openssl_bench")),
 }
 
 

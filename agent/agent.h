@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "clock.h"
+#include "connection_place.h"
 #include "epoch.h"
 #include "post.h"
 #include "sandbox.h"
@@ -65,9 +66,10 @@ struct agent {
 	struct workers *workers;
 	struct loop **loops;
 	unsigned int loop_count;
-	atomic_uint window_count;        /* of connection_window.c */
-	atomic_uint next_session_handle; /* random start, never reused soon */
-	pthread_mutex_t volume_lock;     /* of volume.h */
+	_Atomic uint64_t placements[PLACEMENTS]; /* of connection_place.c */
+	atomic_uint window_count;                /* of connection_window.c */
+	atomic_uint next_session_handle;         /* random start, never reused soon */
+	pthread_mutex_t volume_lock;             /* of volume.h */
 	atomic_bool stopping;
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
 };

@@ -15,9 +15,6 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 
-#define STRAYS_MAX 32u /* calls in a row */
-#define STAY_NS    20000000u
-
 /* ---- the memory ---- */
 
 /* Locked, since PINs pass through it. */
@@ -177,51 +174,6 @@ static bool run_one(struct connection *connection, size_t ready)
 	return good;
 }
 
-/* The loop on whose processor the client runs, when that is another one; else NULL. */
-static struct loop *loop_of_client(const struct connection *connection)
-{
-	struct loop *loop = connection->loop;
-	uint32_t processor =
-		atomic_load_explicit(&connection->ring->area->processor, memory_order_relaxed);
-
-	if ((uint32_t)loop->cpu == processor)
-		return NULL;
-	for (unsigned int i = 0; i < loop->agent->loop_count; i++) {
-		struct loop *each = loop->agent->loops[i];
-
-		if (each->cpu >= 0 && (uint32_t)each->cpu == processor)
-			return each;
-	}
-	return NULL;
-}
-
-/* Has the other loop no more to do than this one? Where long jobs are done, a loop's share of the
- * clients counts for more than their place. */
-static bool is_less_busy(struct loop *target, struct loop *loop)
-{
-	return atomic_load_explicit(&target->awake_count, memory_order_relaxed) <=
-	       atomic_load_explicit(&loop->awake_count, memory_order_relaxed);
-}
-
-/* A client that shares no processor with its loop waits for two turns instead of one, and each
- * wake-up has to interrupt the other processor. So, where there are more clients than processors, a
- * connection goes after its client; not for a single stray call, and not back and forth. */
-static void follow_client(struct connection *connection)
-{
-	struct connection_ring *ring = connection->ring;
-	struct loop *loop = connection->loop, *target;
-
-	if (epoch_crowd(&loop->agent->epoch) == WIRE_CROWD_NONE)
-		return;
-	target = loop_of_client(connection);
-	ring->strays = target ? ring->strays + 1 : 0;
-	if (ring->strays < STRAYS_MAX || loop->last_reply_ns < ring->moved_ns + STAY_NS)
-		return;
-	ring->strays = 0;
-	if (is_less_busy(target, loop) && connection_move(connection, target))
-		ring->moved_ns = loop->last_reply_ns;
-}
-
 /* One frame each, in turn, so that no client keeps the others waiting. */
 void connection_rings_run(struct loop *loop)
 {
@@ -236,7 +188,7 @@ void connection_rings_run(struct loop *loop)
 		if (!run_one(each, ready))
 			connection_close(each);
 		else if (!each->closing)
-			follow_client(each);
+			connection_place(each);
 	}
 }
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "connection.h"
+#include "connection_place.h"
 #include "wire/ring.h"
 
 struct connection_ring {
@@ -18,10 +19,9 @@ struct connection_ring {
 	struct wire_ring requests, replies;
 	bool awake;
 	unsigned int
-		slow_calls;  /* with workers: what came after them waits, so that order is kept */
-	unsigned int strays; /* calls in a row from another processor than the loop's */
-	uint64_t moved_ns;   /* when it last came to another loop */
-	bool bell_owed;      /* a reply is half way through the socket */
+		slow_calls; /* with workers: what came after them waits, so that order is kept */
+	bool bell_owed;     /* a reply is half way through the socket */
+	struct connection_place place;
 	struct connection *next_awake, **link_awake;
 };
 

@@ -103,6 +103,7 @@ struct loop {
 	/* Adaptive polling: spin after a reply only while requests have been coming soon after
 	 * replies. */
 	uint64_t last_reply_ns;
+	uint64_t last_took_ns; /* the call it answered */
 	bool spin;
 	bool stopping;
 	bool overdue; /* the drain's deadline passed */

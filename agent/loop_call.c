@@ -120,6 +120,7 @@ static void release(struct loop *loop, struct call *call)
 {
 	if (!call->delay_ms) {
 		loop->last_reply_ns = call->ended_ns;
+		loop->last_took_ns = call->ended_ns - call->begun_ns;
 		connection_reply(call->connection, call);
 		return;
 	}

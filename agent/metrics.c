@@ -401,6 +401,25 @@ static void put_applications(FILE *out, struct agent *agent)
 	put_one(out, METRIC_APPLICATIONS, count);
 }
 
+static void put_loops(FILE *out, struct agent *agent)
+{
+	static const char *const kinds[PLACEMENTS] = {
+		[PLACE_FOLLOW] = "{kind=\"follow\"}",
+		[PLACE_LOAD] = "{kind=\"load\"}",
+	};
+
+	begin(out, METRIC_LOOP_CLIENTS);
+	for (unsigned int i = 0; i < agent->loop_count; i++) {
+		char labels[32];
+
+		snprintf(labels, sizeof(labels), "{loop=\"%u\"}", i);
+		put(out, METRIC_LOOP_CLIENTS, labels, connection_place_clients(agent, i));
+	}
+	begin(out, METRIC_PLACEMENTS);
+	for (int i = 0; i < PLACEMENTS; i++)
+		put(out, METRIC_PLACEMENTS, kinds[i], (double)atomic_load(&agent->placements[i]));
+}
+
 static void put_drbg(FILE *out, struct agent *agent)
 {
 	struct drbg_statistics drbg = {0};
@@ -451,6 +470,7 @@ void metrics_write(struct agent *agent, FILE *out)
 	put_state(out, agent);
 	put_counters(out);
 	put_applications(out, agent);
+	put_loops(out, agent);
 	put_tokens(out, agent);
 	put_one(out, METRIC_JOBS_WAITING, workers_waiting(agent->workers));
 	put_store(out, agent);

@@ -2,9 +2,9 @@
 /*
  * What a service in another process costs at the least on this machine: the same operations by
  * OpenSSL, each done by a process beside the client's, with shared memory between the two and
- * nothing else. There is no protocol, no session, no policy, no log, and nobody else to serve. Where
- * there is a processor for each of the two, both spin; otherwise they share one, and sleep in a
- * futex, so that the other may run. Both are pinned, as well as can be.
+ * nothing else. There is no protocol, no session, no policy, no log, and nobody else to serve.
+ * Where there is a processor for each of the two, both spin; otherwise they share one, and sleep in
+ * a futex, so that the other may run. Both are pinned, as well as can be.
  */
 #include <linux/futex.h>
 #include <sched.h>
@@ -50,7 +50,8 @@ static const struct handover handovers[] = {
 #undef ROW
 };
 
-/* One way: a count that grows with each message, and whether the other side sleeps until it does. */
+/* One way: a count that grows with each message, and whether the other side sleeps until it does.
+ */
 struct side {
 	_Alignas(64) _Atomic uint32_t count;
 	_Atomic uint32_t awaited;
@@ -138,7 +139,8 @@ static void __attribute__((noreturn)) serve(const struct worker *client)
 	const struct bench_operation *operation = find_operation(handover->name);
 	struct openssl_worker *own = calloc(1, sizeof(*own));
 	struct shared *shared = client->shared;
-	bool good = own && openssl_worker_start(own) && (!operation->setup || operation->setup(own));
+	bool good =
+		own && openssl_worker_start(own) && (!operation->setup || operation->setup(own));
 
 	for (uint32_t count = 0;; count++) {
 		await(&shared->request, count, client->spins);

@@ -43,12 +43,15 @@ static const struct parts *find(uint32_t opcode)
 	return NULL;
 }
 
-/* Copies the part out of the window. */
-static enum err fetch(struct call *call, struct wire_bytes *data)
+/* Copies the part out of the window, unless the operation does nothing else with it. */
+static enum err fetch(struct call *call, const struct operation *operation, struct wire_bytes *data)
 {
 	uint8_t *octets;
 
 	if (!call->part.slot)
+		return ERROR_NONE;
+	*data = (struct wire_bytes){call->part.slot, call->part.len};
+	if (operation_part_is_copied(operation))
 		return ERROR_NONE;
 	octets = wire_buffer_extend(&call->part_copy, call->part.len);
 	if (!octets)
@@ -79,7 +82,7 @@ static enum err next_in_place(struct call *call, struct operation **operation,
 static enum err next_by_copy(struct call *call, struct operation **operation,
                              struct wire_bytes data, const struct answer *answer)
 {
-	enum err err = fetch(call, &data);
+	enum err err = fetch(call, *operation, &data);
 
 	if (!err)
 		return operation_next_part(operation, data, &call->output, answer->output_len,

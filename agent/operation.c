@@ -401,6 +401,12 @@ size_t operation_part_work(const struct operation *operation, size_t len)
 	return len;
 }
 
+bool operation_part_is_copied(const struct operation *operation)
+{
+	return operation->message.digest == DIGEST_NONE &&
+	       (operation->parts.whole || operation->gathers);
+}
+
 bool operation_part_in_place(const struct operation *operation)
 {
 	return operation->methods->in_place && !operation->parts.whole && !operation->gathers &&

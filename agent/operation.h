@@ -92,6 +92,8 @@ enum err operation_next_part(struct operation **operation, struct wire_bytes dat
                              struct wire_buffer *out, uint64_t *output_len, bool *done) MUST_CHECK;
 /* NULL is allowed. */
 bool operation_in_parts(const struct operation *operation);
+/* Is the next part copied as it is, and not looked at before? Then it may be in shared memory. */
+bool operation_part_is_copied(const struct operation *operation);
 /* May the next part be in shared memory, with the result written over it? */
 bool operation_part_in_place(const struct operation *operation);
 /* How many octets are worked on when the next part, of `len` octets, has come. */

@@ -108,7 +108,7 @@ static void client_free(struct client *client)
 	wire_buffer_free(&client->early);
 	wire_buffer_free(&client->given);
 	close(client->fd);
-	settings_put(client->settings);
+	settings_put(loop->front, client->settings);
 	free(client);
 }
 
@@ -298,6 +298,18 @@ static bool shake_hands(struct client *client)
 	}
 }
 
+static void on_shaken(struct errand *errand);
+
+/* By the other thread, which has OpenSSL's errors: they are each thread's own. */
+static void shake(struct errand *errand)
+{
+	struct client *client = container_of(errand, struct client, handshake);
+
+	client->handshake_result = tls_handshake(client);
+	if (client->handshake_result != TLS_DONE && client->handshake_result != TLS_WANTS_OCTETS)
+		tls_log_failure(client);
+}
+
 /* What has come goes to the other thread, unless that is still at what came before. */
 static void shake_elsewhere(struct client *client)
 {
@@ -309,8 +321,8 @@ static void shake_elsewhere(struct client *client)
 	client->early = empty;
 	client->in = (struct wire_bytes){client->given.data, client->given.len};
 	client->away = true;
-	client->handshake.client = client;
-	handshakes_add(client->loop->front->handshakes, &client->handshake);
+	client->handshake = (struct errand){.run = shake, .loop = client->loop, .done = on_shaken};
+	errands_add(client->loop->front->handshakes, &client->handshake);
 }
 
 static void gather(struct client *client, struct wire_bytes octets)
@@ -332,8 +344,12 @@ static void take_early(struct client *client)
 	take_plain(client);
 }
 
-void client_shaken(struct client *client, enum tls_result result)
+/* What the other thread did is seen: there were locks in between. */
+static void on_shaken(struct errand *errand)
 {
+	struct client *client = container_of(errand, struct client, handshake);
+	enum tls_result result = client->handshake_result;
+
 	client->away = false;
 	front_mark_dirty(client);
 	if (client->closing)
@@ -607,6 +623,6 @@ void client_open(struct loop *loop, int fd)
 		free(client);
 	}
 	atomic_fetch_sub(&loop->front->client_count, 1);
-	settings_put(settings);
+	settings_put(loop->front, settings);
 	close(fd);
 }

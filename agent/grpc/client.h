@@ -13,9 +13,9 @@
 #include <sys/socket.h>
 
 #include "grpc/front.h"
-#include "grpc/handshake.h"
 #include "grpc/link.h"
 #include "grpc/sessions.h"
+#include "grpc/tls.h"
 
 #define CLIENT_PEER_LEN 64u
 #define CLIENT_KEEP_LEN 4096u /* of a buffer between calls */
@@ -55,7 +55,8 @@ struct client {
 	bool handshake_done, handshake_logged;
 	/* With a key in a token: while `away`, all of TLS is the other thread's, and what comes
 	 * meanwhile waits. */
-	struct handshake handshake;
+	struct errand handshake;
+	enum tls_result handshake_result;
 	struct wire_buffer early, given; /* waiting; client->in is in this */
 	bool away;
 	int sent_alert, received_alert; /* -1: none */
@@ -86,8 +87,6 @@ struct client {
 void client_open(struct loop *loop, int fd);
 /* Ends it: nothing more is received or answered; it is freed when the kernel is done with it. */
 void client_close(struct client *client);
-/* Its handshake has come back from the other thread. */
-void client_shaken(struct client *client, enum tls_result result);
 /* Says GOAWAY, and closes it once its calls are answered: for the drain. */
 void client_drain(struct client *client);
 /* Sends what there is to send. */

@@ -16,6 +16,7 @@
 #include <sys/un.h>
 
 #include "grpc/counters.h"
+#include "grpc/errand.h"
 #include "grpc/memory.h"
 #include "sandbox.h"
 #include "uring.h"
@@ -27,8 +28,6 @@
 
 struct client;
 struct config;
-struct handshake;
-struct handshakes;
 struct rpc;
 struct rules;
 
@@ -42,6 +41,7 @@ struct settings {
 	SSL_CTX *tls;
 	bool key_in_token; /* handshakes wait for the agent */
 	struct rules *rules;
+	struct errand release; /* with a key in a token */
 };
 
 struct loop {
@@ -64,11 +64,13 @@ struct loop {
 	struct __kernel_timespec accept_delay;
 	bool accepting, accept_failing;
 	unsigned int next_loop;
+	struct errand reload;
+	bool reloading, reload_again;
 	struct watch *watch;
 
-	/* Accepted descriptors from loop 0, handshakes that come back, and the order to stop. */
+	/* Accepted descriptors from loop 0, errands that are done, and the order to stop. */
 	pthread_mutex_t mail_lock;
-	struct handshake *mail_handshakes; /* list */
+	struct errand *mail_errands; /* list */
 	int *mail_fds;
 	unsigned int mail_count, mail_capacity;
 	int wake_fd;
@@ -103,7 +105,8 @@ struct front {
 	unsigned int loop_count;
 	atomic_uint client_count;
 	atomic_bool stopping;
-	struct handshakes *handshakes;
+	struct errands *handshakes; /* and what was for them, released */
+	struct errands *reloads;
 
 	/* Of watch.h. */
 	_Atomic enum agent_state agent_state;
@@ -119,8 +122,10 @@ struct front {
 struct settings *settings_new(struct config *config, char *error, size_t error_len);
 /* The newest settings, counted. */
 struct settings *front_settings(struct front *front);
-void settings_put(struct settings *settings);
-/* Reads the configuration again and puts it in force for new connections, or says why not. */
+/* Any thread: those that nobody uses any more are freed. */
+void settings_put(struct front *front, struct settings *settings);
+/* Reads the configuration again and puts it in force for new connections, or says why not. Waits
+ * for the agent when the key is in a token. */
 void front_reload(struct front *front);
 
 /* Makes front->loop_count loops. 0, or -1 with one line in `error`. */
@@ -131,8 +136,8 @@ int front_loops_run(struct front *front, void (*ready)(struct front *), char *er
 void front_loops_close(struct front *front);
 /* The client has, or may have, something to send: it is looked at before the loop sleeps. */
 void front_mark_dirty(struct client *client);
-/* Any thread: this client's handshake is its loop's again. */
-void front_handshake_done(struct handshake *handshake);
+/* Any thread: the errand's loop hears that it is done. */
+void front_errand_done(struct errand *errand);
 /* A call with a deadline begins or ends. */
 void front_count_deadline(struct loop *loop, bool begins);
 

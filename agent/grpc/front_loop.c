@@ -20,7 +20,6 @@
 
 #include "clock.h"
 #include "grpc/client.h"
-#include "grpc/handshake.h"
 #include "grpc/http.h"
 #include "grpc/rpc.h"
 #include "grpc/watch.h"
@@ -100,24 +99,24 @@ static bool post_descriptor(struct loop *loop, int fd)
 	return fits;
 }
 
-void front_handshake_done(struct handshake *handshake)
+void front_errand_done(struct errand *errand)
 {
-	struct loop *loop = handshake->client->loop;
+	struct loop *loop = errand->loop;
 
 	pthread_mutex_lock(&loop->mail_lock);
-	handshake->next = loop->mail_handshakes;
-	loop->mail_handshakes = handshake;
+	errand->next = loop->mail_errands;
+	loop->mail_errands = errand;
 	pthread_mutex_unlock(&loop->mail_lock);
 	write_wake(loop);
 }
 
-static void take_handshakes(struct handshake *list)
+static void take_errands(struct errand *list)
 {
 	while (list) {
-		struct handshake *handshake = list;
+		struct errand *errand = list;
 
-		list = handshake->next;
-		client_shaken(handshake->client, handshake->result);
+		list = errand->next;
+		errand->done(errand);
 	}
 }
 
@@ -132,7 +131,7 @@ static void begin_drain(struct loop *loop);
 static void on_wake(struct loop *loop, struct completion *completion, int32_t result,
                     uint32_t flags)
 {
-	struct handshake *handshakes;
+	struct errand *errands;
 	unsigned int count;
 	int *fds;
 
@@ -142,12 +141,12 @@ static void on_wake(struct loop *loop, struct completion *completion, int32_t re
 	pthread_mutex_lock(&loop->mail_lock);
 	fds = loop->mail_fds;
 	count = loop->mail_count;
-	handshakes = loop->mail_handshakes;
-	loop->mail_handshakes = NULL;
+	errands = loop->mail_errands;
+	loop->mail_errands = NULL;
 	loop->mail_fds = NULL;
 	loop->mail_count = loop->mail_capacity = 0;
 	pthread_mutex_unlock(&loop->mail_lock);
-	take_handshakes(handshakes);
+	take_errands(errands);
 	for (unsigned int i = 0; i < count; i++) {
 		if (loop->stopping)
 			close(fds[i]);
@@ -290,6 +289,38 @@ static void stop_all(struct front *front)
 		write_wake(front->loops[i]);
 }
 
+static void reload(struct errand *errand)
+{
+	front_reload(errand->loop->front);
+}
+
+static void on_reloaded(struct errand *errand);
+
+/* One at a time. What is ordered while one is under way may have changed what that has already
+ * read, so there is one more afterwards. */
+static void begin_reload(struct loop *loop)
+{
+	loop->reload_again = loop->reloading;
+	if (loop->reloading)
+		return;
+	loop->reloading = true;
+	notify_send("RELOADING=1");
+	loop->reload = (struct errand){.run = reload, .loop = loop, .done = on_reloaded};
+	errands_add(loop->front->reloads, &loop->reload);
+}
+
+static void on_reloaded(struct errand *errand)
+{
+	struct loop *loop = errand->loop;
+
+	loop->reloading = false;
+	if (atomic_load(&loop->front->stopping))
+		return;
+	notify_send("READY=1");
+	if (loop->reload_again)
+		begin_reload(loop);
+}
+
 static void on_signal(struct loop *loop, struct completion *completion, int32_t result,
                       uint32_t flags)
 {
@@ -300,9 +331,8 @@ static void on_signal(struct loop *loop, struct completion *completion, int32_t 
 	(void)flags;
 	while (read(loop->signal_fd, &signal, sizeof(signal)) == sizeof(signal)) {
 		if (signal.ssi_signo == SIGHUP) {
-			notify_send("RELOADING=1");
-			front_reload(loop->front);
-			notify_send("READY=1");
+			if (!atomic_load(&loop->front->stopping))
+				begin_reload(loop);
 			continue;
 		}
 		log_notice("stopping: %s from pid %u", strsignal((int)signal.ssi_signo),
@@ -455,8 +485,9 @@ int front_loops_open(struct front *front, char *error, size_t error_len)
 		goto failed;
 	front->loops[0]->listen_fd = front->listen_fd;
 	front->loops[0]->signal_fd = uring_signals();
-	front->handshakes = handshakes_open();
-	if (front->handshakes && front->loops[0]->signal_fd >= 0)
+	front->handshakes = errands_open();
+	front->reloads = errands_open();
+	if (front->handshakes && front->reloads && front->loops[0]->signal_fd >= 0)
 		return 0;
 failed:
 	snprintf(error, error_len, "cannot make the event loops: %s", strerror(errno));
@@ -541,8 +572,9 @@ static void loop_free(struct loop *loop)
 
 void front_loops_close(struct front *front)
 {
-	handshakes_close(front->handshakes);
-	front->handshakes = NULL;
+	errands_close(front->handshakes);
+	errands_close(front->reloads);
+	front->handshakes = front->reloads = NULL;
 	for (unsigned int i = 0; front->loops && i < front->loop_count; i++)
 		if (front->loops[i])
 			loop_free(front->loops[i]);

@@ -134,7 +134,7 @@ static void ready(struct front *front)
 	struct settings *settings = front_settings(front);
 
 	log_notice("cratond " CRATON_VERSION " listens on %s", settings->config->daemon.bind);
-	settings_put(settings);
+	settings_put(front, settings);
 	notify_send("READY=1\nSTATUS=Ready.");
 }
 
@@ -207,14 +207,15 @@ static int run(struct front *front, const struct options *options, char *error, 
 		config_free(config);
 		return -1;
 	}
+	tls_key_use_module(config);
 	first = settings_new(config, error, error_len);
 	if (!first)
 		return -1;
 	front->settings = first;
 	atomic_fetch_add(&first->references, 1);
 	result = options->check_config ? 0 : serve(front, first->config, error, error_len);
-	settings_put(front->settings);
-	settings_put(first);
+	settings_put(front, front->settings);
+	settings_put(front, first);
 	return result;
 }
 

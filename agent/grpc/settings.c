@@ -6,11 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "completion.h"
 #include "config.h"
 #include "grpc/front.h"
 #include "grpc/identity.h"
 #include "grpc/tls.h"
 #include "log.h"
+
+static void destroy(struct settings *settings)
+{
+	SSL_CTX_free(settings->tls);
+	rules_free(settings->rules);
+	config_free(settings->config);
+	free(settings);
+}
 
 struct settings *settings_new(struct config *config, char *error, size_t error_len)
 {
@@ -27,18 +36,27 @@ struct settings *settings_new(struct config *config, char *error, size_t error_l
 	settings->rules = rules_new(config, error, error_len);
 	if (settings->rules && !tls_context_new(&settings->tls, config, error, error_len))
 		return settings;
-	settings_put(settings);
+	destroy(settings);
 	return NULL;
 }
 
-void settings_put(struct settings *settings)
+static void release(struct errand *errand)
 {
-	if (!settings || atomic_fetch_sub(&settings->references, 1) > 1)
+	destroy(container_of(errand, struct settings, release));
+}
+
+/* With a key in a token this asks something of the agent. A reload, which may be what leads away
+ * from a key whose agent hangs, does not wait for that. */
+void settings_put(struct front *front, struct settings *settings)
+{
+	if (atomic_fetch_sub(&settings->references, 1) > 1)
 		return;
-	SSL_CTX_free(settings->tls);
-	rules_free(settings->rules);
-	config_free(settings->config);
-	free(settings);
+	if (!settings->key_in_token || !front->handshakes) {
+		destroy(settings);
+		return;
+	}
+	settings->release = (struct errand){.run = release};
+	errands_add(front->handshakes, &settings->release);
 }
 
 struct settings *front_settings(struct front *front)
@@ -60,7 +78,7 @@ static void replace(struct front *front, struct settings *fresh)
 	old = front->settings;
 	front->settings = fresh;
 	pthread_mutex_unlock(&front->settings_lock);
-	settings_put(old);
+	settings_put(front, old);
 }
 
 /* The other tables are the agent's, but for what both read at their start. */
@@ -90,7 +108,7 @@ void front_reload(struct front *front)
 			fresh = settings_new(config, error, sizeof(error));
 		}
 	}
-	settings_put(running);
+	settings_put(front, running);
 	if (!fresh) {
 		log_error("SIGHUP: %s; everything stays as it was", error);
 		return;

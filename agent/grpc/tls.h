@@ -36,9 +36,11 @@ bool tls_write(struct client *client, const unsigned char *octets, size_t len);
 /* Says goodbye: close_notify. */
 void tls_end(struct client *client);
 
-/* tls_key.c: the private key behind a path or a pkcs11: URI. NULL with one line in `error`. */
-EVP_PKEY *tls_key_load(const char *location, const struct config *config, char *error,
-                       size_t error_len);
+/* tls_key.c: tells pkcs11-provider of our own module and agent, by the environment, unless that
+ * names others. Before there are threads: others read the environment. */
+void tls_key_use_module(const struct config *config);
+/* The private key behind a path or a pkcs11: URI. NULL with one line in `error`. */
+EVP_PKEY *tls_key_load(const char *location, char *error, size_t error_len);
 /* Is the key in a token, so that each handshake waits for the agent? */
 bool tls_key_is_in_token(const char *location);
 /* The first line of OpenSSL's error queue, which is emptied. */

@@ -151,7 +151,7 @@ static int use_key(SSL_CTX *context, const struct config *config, struct complai
 	if (!*location)
 		return refuse(complaint,
 		              "[daemon].tls_key is not set; name the server's private key");
-	key = tls_key_load(location, config, complaint->text, complaint->text_len);
+	key = tls_key_load(location, complaint->text, complaint->text_len);
 	if (!key)
 		return -1;
 	fits = X509_check_private_key(SSL_CTX_get0_certificate(context), key);

@@ -2,7 +2,7 @@
 /*
  * The server's private key: a PEM file, or a key in a token, our own for instance, by
  * pkcs11-provider. With the latter each handshake asks the token for one signature, through
- * libcraton_hsm.so, and waits for it (handshake.c).
+ * libcraton_hsm.so, and waits for it (errand.h).
  */
 #include <errno.h>
 #include <openssl/err.h>
@@ -64,11 +64,15 @@ static EVP_PKEY *load_file(const char *path, char *error, size_t error_len)
 	return key;
 }
 
-/* Both stay loaded as long as the process: keys refer to them. */
-static bool load_providers(const struct config *config)
+void tls_key_use_module(const struct config *config)
 {
 	setenv("PKCS11_PROVIDER_MODULE", MODULE, 0);
 	setenv("CRATON_HSM_SOCKET", config->agent.socket, 0);
+}
+
+/* Both stay loaded as long as the process: keys refer to them. */
+static bool load_providers(void)
+{
 	return OSSL_PROVIDER_load(NULL, "pkcs11") && OSSL_PROVIDER_load(NULL, "default");
 }
 
@@ -88,14 +92,13 @@ static EVP_PKEY *first_key(OSSL_STORE_CTX *store)
 	return key;
 }
 
-static EVP_PKEY *load_uri(const char *uri, const struct config *config, char *error,
-                          size_t error_len)
+static EVP_PKEY *load_uri(const char *uri, char *error, size_t error_len)
 {
 	OSSL_STORE_CTX *store = NULL;
 	EVP_PKEY *key = NULL;
 	char reason[128];
 
-	if (load_providers(config))
+	if (load_providers())
 		store = OSSL_STORE_open(uri, NULL, NULL, NULL, NULL);
 	if (store)
 		key = first_key(store);
@@ -117,10 +120,9 @@ bool tls_key_is_in_token(const char *location)
 	return strncmp(location, "pkcs11:", strlen("pkcs11:")) == 0;
 }
 
-EVP_PKEY *tls_key_load(const char *location, const struct config *config, char *error,
-                       size_t error_len)
+EVP_PKEY *tls_key_load(const char *location, char *error, size_t error_len)
 {
 	if (tls_key_is_in_token(location))
-		return load_uri(location, config, error, error_len);
+		return load_uri(location, error, error_len);
 	return load_file(location, error, error_len);
 }

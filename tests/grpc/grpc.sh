@@ -63,6 +63,26 @@ make_pki() {
 	cat "$PKI/server.pem" "$PKI/middle.pem" >"$PKI/server.chain"
 }
 
+# token_key LABEL: a key pair in the token of this label, TOKEN_KEY, its URI, and in $PKI/token.chain the server's certificate for it. False
+# without pkcs11-provider.
+token_key() {
+	PROVIDER=$(find /usr/lib -name pkcs11.so -path '*ossl-modules*' 2>/dev/null | head -n 1)
+	[ -n "$PROVIDER" ] || return 1
+	local options=(-CA "$PKI/middle.pem" -CAkey "$PKI/middle.key" -days 5 -set_serial 99 -out "$PKI/token.pem")
+	local names='subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n'
+	p11_user --keypairgen --key-type EC:prime256v1 --id 07 --label front >/dev/null 2>&1
+	p11 --read-object --type pubkey --id 07 -o "$SCRATCH/front.der" >/dev/null 2>&1
+	openssl pkey -pubin -inform DER -in "$SCRATCH/front.der" -out "$SCRATCH/front.pub"
+	# The certificate is for a public key of which no file holds the private one.
+	openssl x509 -new -force_pubkey "$SCRATCH/front.pub" -subj '/CN=token' -extfile <(printf "$names") "${options[@]}" 2>/dev/null || {
+		openssl req -new -key "$PKI/server.key" -subj '/CN=token' -out "$PKI/token.csr"
+		openssl x509 -req -in "$PKI/token.csr" -force_pubkey "$SCRATCH/front.pub" -extfile <(printf "$names") "${options[@]}" 2>/dev/null
+	}
+	cat "$PKI/token.pem" "$PKI/middle.pem" >"$PKI/token.chain"
+	export PKCS11_PROVIDER_MODULE=$MODULE
+	TOKEN_KEY="pkcs11:token=$1;object=front;type=private?pin-source=file:$SCRATCH/user-pin"
+}
+
 # front_config [LINE...]: the agent's configuration, and [daemon] with these lines besides. What is set twice is the caller's.
 front_config() {
 	agent_config
@@ -85,6 +105,24 @@ front_launch() {
 	wait_for 20 front_settled
 	grep -qF ' listens on ' "$FRONT_LOG"
 }
+
+# notify_listen: what a cratond tells systemd that is started with NOTIFY_SOCKET=$NOTIFY is in $SCRATCH/notified, a line for each message.
+notify_listen() {
+	NOTIFY=$SCRATCH/notify.sock
+	/usr/bin/python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+print("bound", flush=True)
+while True:
+    text = s.recv(4096).decode().replace("\n", " ")
+    print(text, flush=True)
+    if "STOPPING" in text:
+        break' "$NOTIFY" >"$SCRATCH/notified" &
+	SCRATCH_PIDS+=($!)
+	wait_for 10 grep -q bound "$SCRATCH/notified"
+}
+notified() { grep -q -- "$1" "$SCRATCH/notified"; }
 
 front_stop() {
 	local status

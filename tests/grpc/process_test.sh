@@ -57,24 +57,12 @@ fi
 
 # ---- sd_notify ----
 front_config
-notify=$SCRATCH/notify.sock
-/usr/bin/python3 -c '
-import os, socket, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind(sys.argv[1])
-print("bound", flush=True)
-while True:
-    text = s.recv(4096).decode().replace("\n", " ")
-    print(text, flush=True)
-    if "STOPPING" in text:
-        break' "$notify" >"$SCRATCH/notified" &
-SCRATCH_PIDS+=($!)
-wait_for 10 grep -q bound "$SCRATCH/notified"
-NOTIFY_SOCKET=$notify WATCHDOG_USEC=2000000 front_launch
-check "it tells systemd that it is ready" wait_for 10 grep -q 'READY=1 STATUS=Ready.' "$SCRATCH/notified"
-check "and that it is alive" wait_for 10 grep -q 'WATCHDOG=1' "$SCRATCH/notified"
+notify_listen
+NOTIFY_SOCKET=$NOTIFY WATCHDOG_USEC=2000000 front_launch
+check "it tells systemd that it is ready" wait_for 10 notified 'READY=1 STATUS=Ready.'
+check "and that it is alive" wait_for 10 notified 'WATCHDOG=1'
 kill -HUP "$FRONT_PID"
-check "and when it reloads" wait_for 10 grep -q 'RELOADING=1' "$SCRATCH/notified"
+check "and when it reloads" wait_for 10 notified 'RELOADING=1'
 check_here "it stops" front_stop
-check "and says so" wait_for 10 grep -q 'STOPPING=1' "$SCRATCH/notified"
+check "and says so" wait_for 10 notified 'STOPPING=1'
 ktap_done

@@ -144,28 +144,17 @@ check "on loopback clients need no certificate when there is no authority" conta
 check_here "it stops" front_stop
 
 # ---- the key in our own token ----
-PROVIDER=$(find /usr/lib -name pkcs11.so -path '*ossl-modules*' 2>/dev/null | head -n 1)
-if [ -z "$PROVIDER" ]; then
+if ! token_key tls; then
 	skip "a pkcs11: URI" "pkcs11-provider is not installed"
 else
-	p11_user --keypairgen --key-type EC:prime256v1 --id 07 --label front >/dev/null 2>&1
-	p11 --read-object --type pubkey --id 07 -o "$SCRATCH/front.der" >/dev/null 2>&1
-	openssl pkey -pubin -inform DER -in "$SCRATCH/front.der" -out "$SCRATCH/front.pub"
-	# The certificate is for a public key of which no file holds the private one.
-	openssl x509 -new -force_pubkey "$SCRATCH/front.pub" -CA "$PKI/middle.pem" -CAkey "$PKI/middle.key" -subj '/CN=localhost' -days 5 -set_serial 99 \
-		-extfile <(printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n') -out "$PKI/token.pem" 2>/dev/null ||
-		openssl x509 -req -in "$PKI/bob.csr" -force_pubkey "$SCRATCH/front.pub" -CA "$PKI/middle.pem" -CAkey "$PKI/middle.key" -days 5 -set_serial 99 \
-			-extfile <(printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n') -out "$PKI/token.pem" 2>/dev/null
-	cat "$PKI/token.pem" "$PKI/middle.pem" >"$PKI/token.chain"
-	export PKCS11_PROVIDER_MODULE=$MODULE
-	FRONT_CERT=$PKI/token.chain FRONT_KEY="pkcs11:token=tls;object=front;type=private?pin-source=file:$SCRATCH/user-pin" front_start || ktap_fail "cratond starts with a key in a token"
+	FRONT_CERT=$PKI/token.chain FRONT_KEY=$TOKEN_KEY front_start || ktap_fail "cratond starts with a key in a token"
 	check "B7: the server's key is in our own token" contains 'Verify return code: 0 (ok)' as bob
 	check "which signed for the handshake" eval 'grep -q "\"operation\":\"C_Sign[A-Za-z]*\"" "$SCRATCH/audit.jsonl"'
 	sed -i 's/alice/bob/' "$SCRATCH/random.py"
 	check "and a real client" contains 32 client "$SCRATCH/random.py"
 	check "handshakes that wait for the agent hold nobody up" contains '4 handshakes' eval 'export AGENT_PID; client "$TOP/tests/grpc/stopped.py"'
 	check_here "it stops" front_stop
-	FRONT_KEY="pkcs11:token=tls;object=front;type=private?pin-source=file:$SCRATCH/user-pin" check "a key in a token that is another's, without what leads to the PIN" \
+	FRONT_KEY=$TOKEN_KEY check "a key in a token that is another's, without what leads to the PIN" \
 		refuses '[daemon].tls_key: pkcs11:token=tls;object=front;type=private: the key does not belong'
 fi
 ktap_done

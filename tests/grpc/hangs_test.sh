@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# TIMEOUT 180
+# An agent that hangs while cratond, whose key is in a token, wants something of it: a reload does not hold up those that are served.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+ktap_plan
+scratch
+# shellcheck source=tests/grpc/grpc.sh
+. "$TOP/tests/grpc/grpc.sh"
+make_pki
+make_stubs
+agent_start || { ktap_fail "agent starts"; ktap_done; }
+token_init hangs >/dev/null
+token_key hangs || { skip "a key in a token" "pkcs11-provider is not installed"; ktap_done; }
+
+notify_listen
+NOTIFY_SOCKET=$NOTIFY front_start || { ktap_fail "cratond starts"; ktap_done; }
+coproc CLIENT { CLIENT_SECONDS=120 client "$TOP/tests/grpc/hangs.py" 2>&1; }
+client_does() { # NAME VERB
+	local line
+	echo "$*" >&"${CLIENT[1]}"
+	read -rt 30 line <&"${CLIENT[0]}"
+	echo "$line"
+	[ "$line" = ok ]
+}
+is_served() { client_does first check; }
+sees() { # NAME: the common name of the certificate that a new connection is shown
+	timeout 20 openssl s_client -connect "127.0.0.1:$FRONT_PORT" -CAfile "$PKI/root.pem" -alpn h2 -cert "$PKI/alice.pem" -key "$PKI/alice.key" </dev/null 2>&1 |
+		sed 's/CN = /CN=/' | grep "^subject=.*CN=$1\$"
+}
+key_in_token() { FRONT_CERT=$PKI/token.chain FRONT_KEY=$TOKEN_KEY front_config; }
+reloads() { grep -cF 'have been read again' "$FRONT_LOG"; }
+reloaded() { [ "$(reloads)" -eq "$1" ]; }
+told() { [ "$(grep -c -- "$1" "$SCRATCH/notified")" -eq "$2" ]; } # TEXT TIMES
+begun() { told RELOADING=1 "$1"; }
+# Connections are accepted sockets of the port.
+front_has_clients() { [ "$(ss -Htn state established "sport = :$FRONT_PORT" | wc -l)" -eq "$1" ]; }
+stop_agent() { kill -STOP "$AGENT_PID"; }
+wake_agent() { kill -CONT "$AGENT_PID"; }
+
+# ---- a reload ----
+check_here "a client is served" is_served
+key_in_token && kill -HUP "$FRONT_PID"
+check "a reload takes a key from a token" wait_for 20 reloaded 1
+check "which is in force" sees token
+front_config && kill -HUP "$FRONT_PID"
+check "and leaves it" wait_for 20 reloaded 2
+stop_agent
+key_in_token && kill -HUP "$FRONT_PID"
+check "a reload begins while the agent hangs" wait_for 10 begun 3
+check_here "who is connected is served meanwhile" is_served
+check "new connections, too, with the key in force" sees server
+kill -HUP "$FRONT_PID"
+check_here "who is connected is served after another SIGHUP" is_served
+kill -HUP "$FRONT_PID"
+check_here "and after a third" is_served
+check "the reload waits" reloaded 2
+wake_agent
+check "it is finished when the agent goes on; all that was ordered meanwhile is one more" wait_for 20 reloaded 4
+check "the key in the token is in force" sees token
+check_here "so it is for a client that stays" client_does second check
+front_config && kill -HUP "$FRONT_PID"
+wait_for 20 reloaded 5
+check "and the file's again" sees server
+stop_agent
+check_here "the last client of the key in the token goes" client_does second close
+check "while the agent hangs, which wants to be told that the key is given back" wait_for 20 front_has_clients 1
+check_here "who is connected is served meanwhile" is_served
+key_in_token && kill -HUP "$FRONT_PID"
+wait_for 10 begun 6
+agent_kill9
+check "a reload that fails while the agent ends" wait_for 20 front_says 'everything stays as it was'
+check "changes nothing" sees server
+check_here "who is connected is still served" is_served
+wait_for 10 told READY=1 7
+exec {CLIENT[1]}>&-
+wait "$CLIENT_PID" 2>/dev/null
+check_here "cratond stops" front_stop
+check "and says so" wait_for 10 notified STOPPING=1
+in_order() {
+	grep -oE '(RELOADING|READY|STOPPING)=1' "$SCRATCH/notified" | uniq -c | tr -s ' \n' ' ' | tee /dev/stderr | grep -qE '^ 1 READY=1( 1 RELOADING=1 1 READY=1){6} 1 STOPPING=1 $'
+}
+check "systemd was told of each reload's beginning and end, in order" in_order
+ktap_done

@@ -197,12 +197,13 @@ agent_start() {
 	fi
 }
 
-# The agent has ended, whether or not this shell has noticed yet: to kill -0 a zombie lives.
-agent_gone() {
+# has_ended PID: whether or not this shell has noticed yet, since to kill -0 a zombie lives.
+has_ended() {
 	local state
-	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$AGENT_PID/status" 2>/dev/null)
+	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null)
 	[ -z "$state" ] || [ "$state" = Z ]
 }
+agent_gone() { has_ended "$AGENT_PID"; }
 
 agent_stop() {
 	local status

@@ -87,7 +87,7 @@ struct loop {
 	unsigned int told_agent; /* front->agent_changes as the watchers were told */
 	uint64_t now_ns;         /* at the last look at the completion queue */
 	uint64_t looked_ns;      /* after the agent */
-	bool stopping, overdue;
+	bool stopping;
 	bool ticks_fast;
 	bool identity_refused; /* that the agent does not believe us has been said */
 	bool full;             /* that there are too many connections has been said */
@@ -114,23 +114,27 @@ struct front {
 	pthread_mutex_t reason_lock;
 	char reason[256];
 
+	atomic_bool token_used; /* OpenSSL has asked the agent for a key */
+
 	struct counters counters;
 };
 
 /* Makes settings of a configuration, which they take over. NULL with one line in `error`; the
- * configuration is freed. */
-struct settings *settings_new(struct config *config, char *error, size_t error_len);
+ * configuration is freed. Waits for the agent when the key is in a token. */
+struct settings *settings_new(struct front *front, struct config *config, char *error,
+                              size_t error_len);
 /* The newest settings, counted. */
 struct settings *front_settings(struct front *front);
 /* Any thread: those that nobody uses any more are freed. */
 void settings_put(struct front *front, struct settings *settings);
 /* Reads the configuration again and puts it in force for new connections, or says why not. Waits
- * for the agent when the key is in a token. */
+ * for the agent as settings_new does. */
 void front_reload(struct front *front);
 
 /* Makes front->loop_count loops. 0, or -1 with one line in `error`. */
 int front_loops_open(struct front *front, char *error, size_t error_len);
-/* Runs them until SIGTERM or SIGINT. */
+/* Runs them until SIGTERM or SIGINT. Afterwards, with `token_used`, errands may still wait for the
+ * agent, which nothing can end but the end of the process: all that they use is to stay. */
 int front_loops_run(struct front *front, void (*ready)(struct front *), char *error,
                     size_t error_len);
 void front_loops_close(struct front *front);

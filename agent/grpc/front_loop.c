@@ -349,7 +349,6 @@ static void on_deadline(struct loop *loop, struct completion *completion, int32_
 	(void)completion;
 	(void)result;
 	(void)flags;
-	loop->overdue = true;
 	for (struct client *client = loop->clients, *next; client; client = next) {
 		next = client->next;
 		client_close(client);
@@ -378,9 +377,19 @@ static void begin_drain(struct loop *loop)
 	(void)watch_stop(loop->watch);
 }
 
+/* A client whose handshake is with the agent has been closed, and is not waited for:
+ * front_loops_run says what that means. */
+static bool has_clients(const struct loop *loop)
+{
+	for (const struct client *client = loop->clients; client; client = client->next)
+		if (!client->away)
+			return true;
+	return false;
+}
+
 static bool drained(struct loop *loop)
 {
-	return loop->stopping && !loop->clients && watch_stop(loop->watch);
+	return loop->stopping && !has_clients(loop) && watch_stop(loop->watch);
 }
 
 /* ---- the thread ---- */

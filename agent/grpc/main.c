@@ -138,7 +138,7 @@ static void ready(struct front *front)
 	notify_send("READY=1\nSTATUS=Ready.");
 }
 
-static int serve(struct front *front, const struct config *config, char *error, size_t error_len)
+static int serve_by(struct front *front, const struct config *config, char *error, size_t error_len)
 {
 	const struct metrics_source source = {front, write_metrics, is_healthy};
 	struct metrics_server *metrics = NULL;
@@ -157,8 +157,17 @@ static int serve(struct front *front, const struct config *config, char *error, 
 	if (!result)
 		result = front_loops_run(front, ready, error, error_len);
 	metrics_http_close(metrics);
-	front_loops_close(front);
 	close(front->listen_fd);
+	return result;
+}
+
+/* By what is in force at the start: what a reload cannot change. */
+static int serve(struct front *front, char *error, size_t error_len)
+{
+	struct settings *settings = front_settings(front);
+	int result = serve_by(front, settings->config, error, error_len);
+
+	settings_put(front, settings);
 	return result;
 }
 
@@ -195,9 +204,7 @@ static int parse_arguments(int argc, char **argv, struct options *options)
  * world. */
 static int run(struct front *front, const struct options *options, char *error, size_t error_len)
 {
-	struct settings *first;
 	struct config *config;
-	int result;
 
 	if (config_load(&config, options->config_path, error, error_len))
 		return -1;
@@ -208,15 +215,26 @@ static int run(struct front *front, const struct options *options, char *error, 
 		return -1;
 	}
 	tls_key_use_module(config);
-	first = settings_new(config, error, error_len);
-	if (!first)
+	front->settings = settings_new(front, config, error, error_len);
+	if (!front->settings)
 		return -1;
-	front->settings = first;
-	atomic_fetch_add(&first->references, 1);
-	result = options->check_config ? 0 : serve(front, first->config, error, error_len);
-	settings_put(front, front->settings);
-	settings_put(front, first);
-	return result;
+	return options->check_config ? 0 : serve(front, error, error_len);
+}
+
+/* Once OpenSSL has asked the agent for a key, it takes leave of it too, when keys are freed and at
+ * exit, and would wait for an agent that hangs; errands may be waiting already. So the process ends
+ * with all that it has, which is as good to the agent. */
+static int end(struct front *front, int status)
+{
+	if (atomic_load(&front->token_used)) {
+		fflush(stdout);
+		_exit(status);
+	}
+	front_loops_close(front);
+	if (front->settings)
+		settings_put(front, front->settings);
+	tls_library_close();
+	return status;
 }
 
 int main(int argc, char **argv)
@@ -236,12 +254,11 @@ int main(int argc, char **argv)
 	status = harden(error, sizeof(error));
 	if (!status)
 		status = tls_library_open() ? run(&front, &options, error, sizeof(error)) : -1;
-	tls_library_close();
 	if (status)
 		log_error("%s", error);
 	else if (options.check_config)
 		printf("%s: ok\n", options.config_path);
 	else
 		log_notice("stopped");
-	return status ? 1 : 0;
+	return end(&front, status ? 1 : 0);
 }

@@ -21,7 +21,8 @@ static void destroy(struct settings *settings)
 	free(settings);
 }
 
-struct settings *settings_new(struct config *config, char *error, size_t error_len)
+struct settings *settings_new(struct front *front, struct config *config, char *error,
+                              size_t error_len)
 {
 	struct settings *settings = calloc(1, sizeof(*settings));
 
@@ -33,6 +34,8 @@ struct settings *settings_new(struct config *config, char *error, size_t error_l
 	atomic_init(&settings->references, 1);
 	settings->config = config;
 	settings->key_in_token = tls_key_is_in_token(config->daemon.tls_key);
+	if (settings->key_in_token)
+		atomic_store(&front->token_used, true);
 	settings->rules = rules_new(config, error, error_len);
 	if (settings->rules && !tls_context_new(&settings->tls, config, error, error_len))
 		return settings;
@@ -105,7 +108,7 @@ void front_reload(struct front *front)
 			snprintf(error, sizeof(error), "out of memory");
 			config_free(config);
 		} else {
-			fresh = settings_new(config, error, sizeof(error));
+			fresh = settings_new(front, config, error, sizeof(error));
 		}
 	}
 	settings_put(front, running);

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # TIMEOUT 180
-# An agent that hangs while cratond, whose key is in a token, wants something of it: a reload does not hold up those that are served.
+# An agent that hangs while cratond, whose key is in a token, wants something of it: a reload does not hold up those that are served, and
+# nothing holds up the end.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 ktap_plan
@@ -16,7 +17,12 @@ token_key hangs || { skip "a key in a token" "pkcs11-provider is not installed";
 
 notify_listen
 NOTIFY_SOCKET=$NOTIFY front_start || { ktap_fail "cratond starts"; ktap_done; }
-coproc CLIENT { CLIENT_SECONDS=120 client "$TOP/tests/grpc/hangs.py" 2>&1; }
+begin_client() { coproc CLIENT { CLIENT_SECONDS=120 client "$TOP/tests/grpc/hangs.py" 2>&1; }; }
+begin_client
+end_client() {
+	exec {CLIENT[1]}>&-
+	wait "$CLIENT_PID" 2>/dev/null
+}
 client_does() { # NAME VERB
 	local line
 	echo "$*" >&"${CLIENT[1]}"
@@ -74,12 +80,47 @@ check "a reload that fails while the agent ends" wait_for 20 front_says 'everyth
 check "changes nothing" sees server
 check_here "who is connected is still served" is_served
 wait_for 10 told READY=1 7
-exec {CLIENT[1]}>&-
-wait "$CLIENT_PID" 2>/dev/null
+end_client
 check_here "cratond stops" front_stop
 check "and says so" wait_for 10 notified STOPPING=1
 in_order() {
 	grep -oE '(RELOADING|READY|STOPPING)=1' "$SCRATCH/notified" | uniq -c | tr -s ' \n' ' ' | tee /dev/stderr | grep -qE '^ 1 READY=1( 1 RELOADING=1 1 READY=1){6} 1 STOPPING=1 $'
 }
 check "systemd was told of each reload's beginning and end, in order" in_order
+
+# ---- the end ----
+# It would wait for ever.
+stops_in_time() {
+	kill -TERM "$FRONT_PID"
+	wait_for 30 has_ended "$FRONT_PID" || kill -KILL "$FRONT_PID"
+	front_stop && front_says stopped
+}
+takes_key() { [ "$(grep -cF 'SIGHUP: [daemon].tls_key is in force' "$FRONT_LOG")" -eq "$1" ]; } # TIMES
+begin_with_token() {
+	agent_start && FRONT_CERT=$PKI/token.chain FRONT_KEY=$TOKEN_KEY front_start
+}
+check_here "cratond begins with the key in the token" begin_with_token
+check "which signs for a handshake" sees token
+stop_agent
+check_here "it stops while the agent hangs, although the key is to be given back" stops_in_time
+wake_agent
+check_here "with a client" front_launch
+begin_client
+check_here "which is served" is_served
+stop_agent
+check_here "others are at their handshakes while the agent hangs" client_does second hello
+check_here "several" client_does third hello
+check_here "the first is served" is_served
+check_here "and waits for a call" client_does first call
+check_here "it stops" stops_in_time
+end_client
+wake_agent
+check_here "it begins" front_launch
+front_config && kill -HUP "$FRONT_PID"
+wait_for 20 reloaded 1
+stop_agent
+key_in_token && kill -HUP "$FRONT_PID"
+check "a reload waits for the agent" wait_for 20 takes_key 2
+check_here "it stops" stops_in_time
+wake_agent
 ktap_done

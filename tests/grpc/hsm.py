@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small gRPC client of cratond for the tests: grpcio with the messages that protoc makes of our .proto files."""
 import os
+import socket
+import ssl
 
 import grpc
 import craton_hsm_pb2 as pb
@@ -41,6 +43,22 @@ def channel(client='alice', port=PORT, **options):
     """A connection of its own: grpcio shares them between channels otherwise."""
     options = [('grpc.use_local_subchannel_pool', 1), ('grpc.max_receive_message_length', -1), ('grpc.max_send_message_length', -1)] + list(options.items())
     return grpc.secure_channel(f'localhost:{port}', credentials(client), options)
+
+
+def hello(client='alice'):
+    """A connection that has sent its half of the TLS handshake, and what goes on with it."""
+    context = ssl.create_default_context(cafile=f'{PKI}/root.pem')
+    context.load_cert_chain(f'{PKI}/{client}.pem', f'{PKI}/{client}.key')
+    context.set_alpn_protocols(['h2'])
+    received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(received, sent, server_hostname='localhost')
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    raw = socket.create_connection(('127.0.0.1', int(PORT)), timeout=20)
+    raw.sendall(sent.read())
+    return raw, tls, received, sent
 
 
 class Service:

@@ -2,29 +2,12 @@
 """The server's key is in a token whose agent is stopped: handshakes wait for it, and nobody else does. Then they are finished."""
 import os
 import signal
-import socket
 import ssl
 
 import hsm
 
 AGENT = int(os.environ['AGENT_PID'])
 WAITING = 5
-
-
-def hello():
-    """A connection that has sent its half of the handshake, and what goes on with it."""
-    context = ssl.create_default_context(cafile=f'{hsm.PKI}/root.pem')
-    context.load_cert_chain(f'{hsm.PKI}/bob.pem', f'{hsm.PKI}/bob.key')
-    context.set_alpn_protocols(['h2'])
-    received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = context.wrap_bio(received, sent, server_hostname='localhost')
-    try:
-        tls.do_handshake()
-    except ssl.SSLWantReadError:
-        pass
-    raw = socket.create_connection(('127.0.0.1', int(hsm.PORT)), timeout=20)
-    raw.sendall(sent.read())
-    return raw, tls, received, sent
 
 
 def finish(raw, tls, received, sent):
@@ -46,7 +29,7 @@ H = hsm.health(hsm.channel('bob'))
 check()
 os.kill(AGENT, signal.SIGSTOP)
 try:
-    waiting = [hello() for _ in range(WAITING)]
+    waiting = [hsm.hello('bob') for _ in range(WAITING)]
     # After some turns of the loop it has seen all of them.
     for _ in range(20):
         check()

@@ -8,6 +8,9 @@
 #ifndef GRPC_ERRAND_H
 #define GRPC_ERRAND_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct errand;
 struct errands;
 struct loop;
@@ -24,6 +27,9 @@ struct errand {
 struct errands *errands_open(void);
 /* Any thread: it is done after those that came before. */
 void errands_add(struct errands *errands, struct errand *errand);
+/* Waits until it has nothing more to do. False when that was not so by this time of
+ * clock_monotonic_ns. NULL is allowed. */
+bool errands_wait(struct errands *errands, uint64_t until_ns);
 /* Ends the thread when it has nothing more to do. NULL is allowed. */
 void errands_close(struct errands *errands);
 

@@ -105,6 +105,7 @@ struct front {
 	unsigned int loop_count;
 	atomic_uint client_count;
 	atomic_bool stopping;
+	uint64_t drain_end_ns;      /* when stopping is to be over */
 	struct errands *handshakes; /* and what was for them, released */
 	struct errands *reloads;
 
@@ -134,7 +135,7 @@ void front_reload(struct front *front);
 /* Makes front->loop_count loops. 0, or -1 with one line in `error`. */
 int front_loops_open(struct front *front, char *error, size_t error_len);
 /* Runs them until SIGTERM or SIGINT. Afterwards, with `token_used`, errands may still wait for the
- * agent, which nothing can end but the end of the process: all that they use is to stay. */
+ * agent, which nothing ends but the end of the process: all that they use is to stay. */
 int front_loops_run(struct front *front, void (*ready)(struct front *), char *error,
                     size_t error_len);
 void front_loops_close(struct front *front);

@@ -284,6 +284,8 @@ static void arm_signal(struct loop *loop)
 
 static void stop_all(struct front *front)
 {
+	if (!front->drain_end_ns)
+		front->drain_end_ns = clock_monotonic_ns() + DRAIN_MS * 1000000ull;
 	atomic_store(&front->stopping, true);
 	for (unsigned int i = 0; i < front->loop_count; i++)
 		write_wake(front->loops[i]);

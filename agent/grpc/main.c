@@ -221,20 +221,37 @@ static int run(struct front *front, const struct options *options, char *error, 
 	return options->check_config ? 0 : serve(front, error, error_len);
 }
 
-/* Once OpenSSL has asked the agent for a key, it takes leave of it too, when keys are freed and at
- * exit, and would wait for an agent that hangs; errands may be waiting already. So the process ends
- * with all that it has, which is as good to the agent. */
-static int end(struct front *front, int status)
+/* A key in a token is given back to the agent, which is waited for as long as for a client. While a
+ * reload waits for it, too, the settings are the reload's. */
+static void give_back(struct front *front)
+{
+	if (!front->settings || !errands_wait(front->reloads, front->drain_end_ns))
+		return;
+	settings_put(front, front->settings);
+	(void)errands_wait(front->handshakes, front->drain_end_ns);
+}
+
+static void release(struct front *front)
 {
 	if (atomic_load(&front->token_used)) {
-		fflush(stdout);
-		_exit(status);
+		give_back(front);
+		return;
 	}
 	front_loops_close(front);
 	if (front->settings)
 		settings_put(front, front->settings);
 	tls_library_close();
-	return status;
+}
+
+/* Once OpenSSL has been asked for a key in a token an errand may still be in it, waiting for an
+ * agent that hangs, and exit() would take OpenSSL apart meanwhile. It would also let a provider,
+ * over which we have no say, talk to the agent. So the process ends with all that it has. */
+static int end(const struct front *front, int status)
+{
+	if (!atomic_load(&front->token_used))
+		return status;
+	fflush(stdout);
+	_exit(status);
 }
 
 int main(int argc, char **argv)
@@ -254,6 +271,7 @@ int main(int argc, char **argv)
 	status = harden(error, sizeof(error));
 	if (!status)
 		status = tls_library_open() ? run(&front, &options, error, sizeof(error)) : -1;
+	release(&front);
 	if (status)
 		log_error("%s", error);
 	else if (options.check_config)

@@ -153,7 +153,10 @@ else
 	sed -i 's/alice/bob/' "$SCRATCH/random.py"
 	check "and a real client" contains 32 client "$SCRATCH/random.py"
 	check "handshakes that wait for the agent hold nobody up" contains '4 handshakes' eval 'export AGENT_PID; client "$TOP/tests/grpc/stopped.py"'
+	records() { wc -l <"$SCRATCH/audit.jsonl"; }
+	before=$(records)
 	check_here "it stops" front_stop
+	check "having given the key back, of which the agent keeps a record" [ "$(records)" -gt "$before" ]
 	FRONT_KEY=$TOKEN_KEY check "a key in a token that is another's, without what leads to the PIN" \
 		refuses '[daemon].tls_key: pkcs11:token=tls;object=front;type=private: the key does not belong'
 fi

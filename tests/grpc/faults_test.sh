@@ -120,7 +120,10 @@ cat >"$SCRATCH/liar.py" <<-'END'
 	print(hex(ask(4, struct.pack('<I', len(name)) + name)), hex(ask(4, struct.pack('<I', 1) + b'x')), hex(ask(0x201, struct.pack('<QQ', 0, 4))))
 END
 chmod 755 "$SCRATCH"
-check "root is believed once, in printable octets, and its text is escaped" eval '[ "$(/usr/bin/python3 "$SCRATCH/liar.py")" = "0x7 0x0 0xb6 0x0" ] && tail -n 3 "$SCRATCH/audit.jsonl" | jq -e "select(.operation == \"C_OpenSession\") | .client == \"CN=?ev?il?\""'
+lies() { [ "$(/usr/bin/python3 "$SCRATCH/liar.py")" = "0x7 0x0 0xb6 0x0" ]; }
+last_client_is() { tail -n 3 "$SCRATCH/audit.jsonl" | jq -e 'select(.operation == "C_OpenSession") | .client == "CN=?ev?il?"'; }
+check "root is believed once, in printable octets" lies
+check "and its text is escaped" wait_for 10 last_client_is
 if [ "$(id -u)" -eq 0 ]; then
 	check "another user is not" eval 'setpriv --reuid nobody --clear-groups /usr/bin/python3 "$SCRATCH/liar.py" | grep -q "^0x200 0x200 0x200 0x0$"'
 else

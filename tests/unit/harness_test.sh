@@ -183,5 +183,7 @@ check "a filter chooses" judged '4 passed, 0 failed, 0 skipped' 0 --filter 'good
 check "nothing to run is a failure" judged '0 passed, 0 failed, 0 skipped' 1 --filter 'matches-nothing' "$SCRATCH/good"
 check "a test that was never built fails" prints '(not built: make tests)' \
 	"$TOP/tests/run" --build "$SCRATCH/build" --filter 'unit/toml_test$'
+mkdir -p "$SCRATCH/build/tests/unit" && cp "$SCRATCH/good" "$SCRATCH/build/tests/unit/of_yesterday_test"
+check "what was built of a test that is no more is not run" judged '0 passed, 0 failed, 0 skipped' 1 --filter 'unit/of_yesterday_test$'
 
 ktap_done

@@ -17,6 +17,17 @@
 #define BENCH_PROCESSES_MAX 64u
 #define BENCH_CALL_LEN      40u
 
+/* What every subject is given, so that all of them do the same. */
+#define RANDOM_LEN  32u
+#define MESSAGE_LEN 4096u
+#define BULK_LEN    65536u
+#define HASH_LEN    32u
+#define IV_LEN      16u
+#define GCM_IV_LEN  12u
+/* And the room for what comes back. */
+#define OUTPUT_ROOM    64u /* besides the input's length */
+#define SIGNATURE_ROOM 512u
+
 struct bench_options {
 	const char *module_path;
 	const char *token_label;
@@ -61,7 +72,7 @@ struct bench_program {
 	size_t operation_count;
 	size_t worker_size;
 
-	/* Once in each forked process, around all of its workers. */
+	/* Once in each forked process, around all of its workers; may be NULL. */
 	bool (*process_start)(const struct bench_options *options, struct bench_error *error);
 	void (*process_end)(void);
 

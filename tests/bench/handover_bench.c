@@ -216,17 +216,6 @@ static const struct bench_operation operations[] = {
 #undef ROW
 };
 
-static bool process_start(const struct bench_options *options, struct bench_error *error)
-{
-	(void)options;
-	(void)error;
-	return true;
-}
-
-static void process_end(void)
-{
-}
-
 static bool worker_start(void *argument)
 {
 	struct worker *worker = argument;
@@ -253,8 +242,6 @@ static const struct bench_program program = {
 	.operations = operations,
 	.operation_count = sizeof(operations) / sizeof(operations[0]),
 	.worker_size = sizeof(struct worker),
-	.process_start = process_start,
-	.process_end = process_end,
 	.worker_start = worker_start,
 	.worker_end = worker_end,
 	.error_name = openssl_error_name,
@@ -263,8 +250,5 @@ static const struct bench_program program = {
 
 int main(int argc, char **argv)
 {
-	struct bench_options options;
-	int status = options_parse(&program, argc, argv, &options);
-
-	return status >= 0 ? status : report_run(&program, &options);
+	return report_main(&program, argc, argv);
 }

@@ -6,17 +6,6 @@
 #include "openssl_operations.h"
 #include "report.h"
 
-static bool process_start(const struct bench_options *options, struct bench_error *error)
-{
-	(void)options;
-	(void)error;
-	return true;
-}
-
-static void process_end(void)
-{
-}
-
 static void worker_end(void *argument)
 {
 	struct openssl_worker *worker = argument;
@@ -36,8 +25,6 @@ static const struct bench_program program = {
 	.operations = openssl_operations,
 	.operation_count = OPENSSL_OPERATIONS,
 	.worker_size = sizeof(struct openssl_worker),
-	.process_start = process_start,
-	.process_end = process_end,
 	.worker_start = openssl_worker_start,
 	.worker_end = worker_end,
 	.error_name = openssl_error_name,
@@ -46,8 +33,5 @@ static const struct bench_program program = {
 
 int main(int argc, char **argv)
 {
-	struct bench_options options;
-	int status = options_parse(&program, argc, argv, &options);
-
-	return status >= 0 ? status : report_run(&program, &options);
+	return report_main(&program, argc, argv);
 }

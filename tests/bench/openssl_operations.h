@@ -18,16 +18,8 @@
 
 #include "bench.h"
 
-#define KEY_LEN        32u
-#define RANDOM_LEN     32u
-#define MESSAGE_LEN    4096u
-#define BULK_LEN       65536u
-#define HASH_LEN       32u
-#define IV_LEN         16u
-#define GCM_IV_LEN     12u
-#define TAG_LEN        16u
-#define OUTPUT_ROOM    64u
-#define SIGNATURE_ROOM 512u
+#define KEY_LEN 32u
+#define TAG_LEN 16u
 
 struct openssl_worker {
 	struct bench_worker base;

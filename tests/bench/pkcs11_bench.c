@@ -12,15 +12,7 @@
 #include "report.h"
 #include "token.h"
 
-#define RANDOM_LEN     32u
-#define MESSAGE_LEN    4096u
-#define BULK_LEN       65536u
-#define HASH_LEN       32u
-#define IV_LEN         16u
-#define GCM_IV_LEN     12u
-#define OUTPUT_ROOM    64u
-#define SIGNATURE_ROOM 512u
-#define LABEL_ROOM     48u
+#define LABEL_ROOM 48u
 
 struct worker {
 	struct bench_worker base;
@@ -377,8 +369,5 @@ static const struct bench_program program = {
 
 int main(int argc, char **argv)
 {
-	struct bench_options options;
-	int status = options_parse(&program, argc, argv, &options);
-
-	return status >= 0 ? status : report_run(&program, &options);
+	return report_main(&program, argc, argv);
 }

@@ -89,7 +89,7 @@ static void report_head(const struct bench_program *program, const struct bench_
 	       options->threads, options->processes, options->seconds);
 }
 
-/* The whole of main() after the command line; returns the exit status. */
+/* Measures what was asked for; returns the exit status. */
 static int report_run(const struct bench_program *program, const struct bench_options *options)
 {
 	static struct runner_result result;
@@ -120,6 +120,15 @@ static int report_run(const struct bench_program *program, const struct bench_op
 	if (options->json)
 		fputs("\n  ]\n}\n", stdout);
 	return status;
+}
+
+/* The whole of main(). */
+static int report_main(const struct bench_program *program, int argc, char **argv)
+{
+	struct bench_options options;
+	int status = options_parse(program, argc, argv, &options);
+
+	return status >= 0 ? status : report_run(program, &options);
 }
 
 #endif

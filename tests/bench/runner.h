@@ -162,7 +162,8 @@ static void __attribute__((noreturn)) runner_process(struct runner *runner, unsi
 	struct runner_thread threads[BENCH_THREADS_MAX];
 	struct bench_error error = {0};
 
-	if (!runner->program->process_start(runner->options, &error)) {
+	if (runner->program->process_start &&
+	    !runner->program->process_start(runner->options, &error)) {
 		for (unsigned int i = 0; i < count; i++)
 			runner_fail_seat(&runner->shared->seat[first + i], &error);
 		_exit(1);
@@ -176,7 +177,8 @@ static void __attribute__((noreturn)) runner_process(struct runner *runner, unsi
 	}
 	for (unsigned int i = 0; i < count; i++)
 		pthread_join(threads[i].thread, NULL);
-	runner->program->process_end();
+	if (runner->program->process_end)
+		runner->program->process_end();
 	_exit(0);
 }
 

@@ -54,12 +54,13 @@ static struct loop *loop_with_less(struct loop *loop)
 	return clients_of(least) + 1 < clients_of(loop) ? least : NULL;
 }
 
-static struct loop *better_loop(const struct connection *connection, enum placement *placement)
+static struct loop *better_loop(const struct connection *connection, uint64_t longest_ns,
+                                enum placement *placement)
 {
 	struct loop *loop = connection->loop, *better;
 	bool crowded = epoch_crowd(&loop->agent->epoch) != WIRE_CROWD_NONE;
 
-	*placement = crowded && loop->last_took_ns < LONG_NS ? PLACE_FOLLOW : PLACE_LOAD;
+	*placement = crowded && longest_ns < LONG_NS ? PLACE_FOLLOW : PLACE_LOAD;
 	better = *placement == PLACE_FOLLOW ? loop_of_client(connection) : loop_with_less(loop);
 	if (!better)
 		*placement = PLACEMENTS;
@@ -77,9 +78,12 @@ void connection_place(struct connection *connection)
 	struct loop *loop = connection->loop, *better;
 	enum placement placement;
 
+	if (loop->last_took_ns > place->longest_ns)
+		place->longest_ns = loop->last_took_ns;
 	if (++place->frames % LOOK_EVERY || loop->agent->loop_count < 2)
 		return;
-	better = better_loop(connection, &placement);
+	better = better_loop(connection, place->longest_ns, &placement);
+	place->longest_ns = 0;
 	if (placement != place->placement)
 		place->looks = 0;
 	place->placement = placement;

@@ -97,13 +97,20 @@ static void announce(struct side *side, bool spins)
 		syscall(SYS_futex, &side->count, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* The n-th of the processors that we may use, again from the first one after the last. */
+/* Those that we may use. */
+static unsigned int processors(cpu_set_t *allowed)
+{
+	if (sched_getaffinity(0, sizeof(*allowed), allowed))
+		abort();
+	return (unsigned int)CPU_COUNT(allowed);
+}
+
+/* The n-th of them, again from the first one after the last. */
 static void pin(unsigned int n)
 {
 	cpu_set_t allowed, one;
 
-	sched_getaffinity(0, sizeof(allowed), &allowed);
-	n %= (unsigned int)CPU_COUNT(&allowed);
+	n %= processors(&allowed);
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
 		if (!CPU_ISSET(cpu, &allowed) || n--)
 			continue;
@@ -112,14 +119,6 @@ static void pin(unsigned int n)
 		sched_setaffinity(0, sizeof(one), &one);
 		return;
 	}
-}
-
-static unsigned int processors(void)
-{
-	cpu_set_t allowed;
-
-	return sched_getaffinity(0, sizeof(allowed), &allowed) ? 1
-	                                                       : (unsigned int)CPU_COUNT(&allowed);
 }
 
 /* ---- the server ---- */
@@ -139,9 +138,11 @@ static void __attribute__((noreturn)) serve(const struct worker *client)
 	const struct bench_operation *operation = find_operation(handover->name);
 	struct openssl_worker *own = calloc(1, sizeof(*own));
 	struct shared *shared = client->shared;
-	bool good =
-		own && openssl_worker_start(own) && (!operation->setup || operation->setup(own));
+	bool good;
 
+	if (!own)
+		abort();
+	good = openssl_worker_start(own) && (!operation->setup || operation->setup(own));
 	for (uint32_t count = 0;; count++) {
 		await(&shared->request, count, client->spins);
 		if (good) {
@@ -149,7 +150,7 @@ static void __attribute__((noreturn)) serve(const struct worker *client)
 			good = operation->run(own);
 			memcpy(shared->output, own->output, handover->output_len);
 		}
-		if (!good && own)
+		if (!good)
 			shared->error = own->base.error;
 		announce(&shared->reply, client->spins);
 	}
@@ -161,9 +162,10 @@ static bool start(struct worker *worker, enum handover_index index)
 {
 	unsigned int workers = worker->base.options->processes * worker->base.options->threads;
 	unsigned int cpu = worker->base.index;
+	cpu_set_t allowed;
 
 	worker->handover = &handovers[index];
-	worker->spins = 2 * workers <= processors();
+	worker->spins = 2 * workers <= processors(&allowed);
 	worker->server = fork();
 	if (!bench_check(&worker->base.error, "fork", worker->server < 0))
 		return false;

@@ -83,6 +83,14 @@ token_key() {
 	TOKEN_KEY="pkcs11:token=$1;object=front;type=private?pin-source=file:$SCRATCH/user-pin"
 }
 
+# begin_agent LABEL: certificates, stubs, and an agent with a token of this label. Without one the test ends.
+begin_agent() {
+	make_pki
+	make_stubs
+	agent_start || { ktap_fail "agent starts"; ktap_done; }
+	token_init "$1" >/dev/null
+}
+
 # front_config [LINE...]: the agent's configuration, and [daemon] with these lines besides. What is set twice is the caller's.
 front_config() {
 	agent_config

@@ -9,10 +9,7 @@ ktap_plan
 scratch
 # shellcheck source=tests/grpc/grpc.sh
 . "$TOP/tests/grpc/grpc.sh"
-make_pki
-make_stubs
-agent_start || { ktap_fail "agent starts"; ktap_done; }
-token_init hangs >/dev/null
+begin_agent hangs
 token_key hangs || { skip "a key in a token" "pkcs11-provider is not installed"; ktap_done; }
 
 notify_listen

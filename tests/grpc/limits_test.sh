@@ -8,10 +8,7 @@ ktap_plan
 scratch
 # shellcheck source=tests/grpc/grpc.sh
 . "$TOP/tests/grpc/grpc.sh"
-make_pki
-make_stubs
-agent_start || { ktap_fail "agent starts"; ktap_done; }
-token_init limits >/dev/null
+begin_agent limits
 METRICS=$SCRATCH/front-metrics.sock
 front_start "metrics_listen = \"$METRICS\"" 'max_connections = 4' 'max_streams = 8' 'max_message_size = 65536' 'max_connection_memory = 200000' 'max_header_size = 2048' \
 	'handshake_timeout = 1' 'idle_timeout = 2' 'max_resets = 20' 'max_pings = 20' || { ktap_fail "cratond starts"; ktap_done; }

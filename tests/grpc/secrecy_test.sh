@@ -9,10 +9,7 @@ ktap_plan
 scratch
 # shellcheck source=tests/grpc/grpc.sh
 . "$TOP/tests/grpc/grpc.sh"
-make_pki
-make_stubs
-agent_start || { ktap_fail "agent starts"; ktap_done; }
-token_init secrecy >/dev/null
+begin_agent secrecy
 front_start || { ktap_fail "cratond starts"; ktap_done; }
 coproc CLIENT { client "$TOP/tests/grpc/secrecy.py" 2>&1; }
 passes() { # WORD

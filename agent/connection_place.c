@@ -57,14 +57,11 @@ static struct loop *loop_with_less(struct loop *loop)
 static struct loop *better_loop(const struct connection *connection, uint64_t longest_ns,
                                 enum placement *placement)
 {
-	struct loop *loop = connection->loop, *better;
+	struct loop *loop = connection->loop;
 	bool crowded = epoch_crowd(&loop->agent->epoch) != WIRE_CROWD_NONE;
 
 	*placement = crowded && longest_ns < LONG_NS ? PLACE_FOLLOW : PLACE_LOAD;
-	better = *placement == PLACE_FOLLOW ? loop_of_client(connection) : loop_with_less(loop);
-	if (!better)
-		*placement = PLACEMENTS;
-	return better;
+	return *placement == PLACE_FOLLOW ? loop_of_client(connection) : loop_with_less(loop);
 }
 
 unsigned int connection_place_clients(const struct agent *agent, unsigned int loop)
@@ -84,7 +81,7 @@ void connection_place(struct connection *connection)
 		return;
 	better = better_loop(connection, place->longest_ns, &placement);
 	place->longest_ns = 0;
-	if (placement != place->placement)
+	if (!better || placement != place->placement)
 		place->looks = 0;
 	place->placement = placement;
 	if (!better || ++place->looks < LOOKS_MIN || loop->last_reply_ns < place->stays_until_ns ||

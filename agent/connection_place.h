@@ -22,8 +22,8 @@ enum placement {
 struct connection_place {
 	unsigned int frames;      /* that were run */
 	uint64_t longest_ns;      /* of the calls since the last look: an Init is short */
-	unsigned int looks;       /* in a row that wanted this: */
-	enum placement placement; /* or PLACEMENTS: none */
+	enum placement placement; /* what the last look was for */
+	unsigned int looks;       /* in a row that found such a loop */
 	uint64_t stays_until_ns;
 };
 

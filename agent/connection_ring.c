@@ -211,14 +211,10 @@ static void ring_the_bell(struct connection *connection)
 /* Is the next request one for a part, which will be answered? */
 static bool another_part_waits(const struct connection_ring *ring)
 {
-	uint8_t octets[WIRE_FRAME_HEADER_LEN];
-	size_t ready = wire_ring_ready(&ring->requests);
 	struct wire_frame_header header;
 
-	if (ready == WIRE_RING_CORRUPT || ready < sizeof(octets))
+	if (!wire_ring_peek(&ring->requests, &header))
 		return false;
-	wire_ring_peek(&ring->requests, octets, sizeof(octets));
-	wire_frame_parse(&header, octets);
 	return (header.opcode == WIRE_OPCODE_parts_next ||
 	        header.opcode == WIRE_OPCODE_parts_rest) &&
 	       !(header.flags & WIRE_FRAME_QUIET);

@@ -401,15 +401,20 @@ size_t operation_part_work(const struct operation *operation, size_t len)
 	return len;
 }
 
+/* Is nothing done with the parts before all of them are there, but to hash them? */
+static bool gathers_parts(const struct operation *operation)
+{
+	return operation->parts.whole || operation->gathers;
+}
+
 bool operation_part_is_copied(const struct operation *operation)
 {
-	return operation->message.digest == DIGEST_NONE &&
-	       (operation->parts.whole || operation->gathers);
+	return operation->message.digest == DIGEST_NONE && gathers_parts(operation);
 }
 
 bool operation_part_in_place(const struct operation *operation)
 {
-	return operation->methods->in_place && !operation->parts.whole && !operation->gathers &&
+	return operation->methods->in_place && !gathers_parts(operation) &&
 	       operation->methods->in_place(operation);
 }
 
@@ -425,7 +430,6 @@ static enum err begin_parts(struct operation *operation, enum operation_step ste
                             const struct output_request *request, uint64_t *output_len)
 {
 	size_t max = request ? bound(operation, data_len, step) : 0;
-	bool whole = wants_whole(operation, step);
 
 	*output_len = max;
 	if (request && request->query)
@@ -434,15 +438,15 @@ static enum err begin_parts(struct operation *operation, enum operation_step ste
 		return ERROR_BUFFER_TOO_SMALL;
 	operation->parts = (struct operation_parts){
 		.active = true,
-		.whole = whole,
+		.whole = wants_whole(operation, step),
 		.gives = request,
 		.step = step,
 		.request = request ? *request : (struct output_request){0},
 		.left_len = data_len,
 	};
 	*output_len = 0;
-	return whole || operation->gathers ? crypto_message_expect(&operation->message, data_len)
-	                                   : ERROR_NONE;
+	return gathers_parts(operation) ? crypto_message_expect(&operation->message, data_len)
+	                                : ERROR_NONE;
 }
 
 enum err operation_begin_parts(struct operation **operation, enum operation_step step,

@@ -455,16 +455,10 @@ static enum exchange_result ring_receive(struct connection *connection, uint16_t
 /* Is the frame at the front of the ring the answer to the request before the last? */
 static bool answers_the_one_before(const struct connection *connection)
 {
-	const struct wire_ring *replies = &connection->ring.replies;
-	uint8_t octets[WIRE_FRAME_HEADER_LEN];
 	struct wire_frame_header header;
-	size_t ready = wire_ring_ready(replies);
 
-	if (ready == WIRE_RING_CORRUPT || ready < sizeof(octets))
-		return false;
-	wire_ring_peek(replies, octets, sizeof(octets));
-	wire_frame_parse(&header, octets);
-	return header.request_id == connection->request_id - 1;
+	return wire_ring_peek(&connection->ring.replies, &header) &&
+	       header.request_id == connection->request_id - 1;
 }
 
 bool exchange_send_header(struct connection *connection, const struct wire_frame_header *header,

@@ -106,7 +106,7 @@ size_t wire_ring_ready(const struct wire_ring *ring)
 	return ready > WIRE_RING_SIZE ? WIRE_RING_CORRUPT : ready;
 }
 
-void wire_ring_peek(const struct wire_ring *ring, uint8_t *into, size_t len)
+static void copy_out(const struct wire_ring *ring, uint8_t *into, size_t len)
 {
 	const uint8_t *from = ring->octets + ring->position % WIRE_RING_SIZE;
 	size_t first = before_end(ring->position, len);
@@ -115,9 +115,21 @@ void wire_ring_peek(const struct wire_ring *ring, uint8_t *into, size_t len)
 	memcpy(into + first, ring->octets, len - first);
 }
 
+bool wire_ring_peek(const struct wire_ring *ring, struct wire_frame_header *header)
+{
+	uint8_t octets[WIRE_FRAME_HEADER_LEN];
+	size_t ready = wire_ring_ready(ring);
+
+	if (ready == WIRE_RING_CORRUPT || ready < sizeof(octets))
+		return false;
+	copy_out(ring, octets, sizeof(octets));
+	wire_frame_parse(header, octets);
+	return true;
+}
+
 void wire_ring_take(struct wire_ring *ring, uint8_t *into, size_t len)
 {
-	wire_ring_peek(ring, into, len);
+	copy_out(ring, into, len);
 	ring->position += (uint32_t)len;
 	atomic_store_explicit(&ring->line->consumed, ring->position, memory_order_release);
 }

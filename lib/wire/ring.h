@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "wire/buffer.h"
+#include "wire/frame.h"
 
 #define WIRE_RING_SIZE    8192u /* octets of each ring, a power of 2 */
 #define WIRE_RING_CORRUPT SIZE_MAX
@@ -82,8 +82,8 @@ bool wire_ring_all_taken(const struct wire_ring *ring);
 size_t wire_ring_ready(const struct wire_ring *ring);
 /* The consumer's: copies octets that are ready and frees their place. */
 void wire_ring_take(struct wire_ring *ring, uint8_t *into, size_t len);
-/* The consumer's: copies octets that are ready and leaves them there. */
-void wire_ring_peek(const struct wire_ring *ring, uint8_t *into, size_t len);
+/* The consumer's: the header of the frame in front, which stays there. False when none is. */
+bool wire_ring_peek(const struct wire_ring *ring, struct wire_frame_header *header);
 /* The consumer's: waits so long, or until it is roused; not at all when a frame has gone by the
  * socket since the last nap. True when there are octets. */
 bool wire_ring_nap(struct wire_ring *ring, int64_t nap_ns);

@@ -14,9 +14,11 @@
 
 /* What the agent may keep of clients that have gone. AddressSanitizer holds freed memory back. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define KEPT_KIB 32768
+#define KEPT_KIB   32768
+#define GROWTH_KIB 32768
 #else
-#define KEPT_KIB 1536
+#define KEPT_KIB   1536
+#define GROWTH_KIB 64
 #endif
 
 struct reply {

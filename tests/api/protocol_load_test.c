@@ -170,18 +170,11 @@ static size_t make_garbage(uint8_t octets[256])
 	return len;
 }
 
-TEST_TIMEOUT(garbage, 120)
+static void send_garbage(int count)
 {
-	time_t began = time(NULL);
 	uint8_t octets[256];
-	unsigned int before;
-	long memory;
 
-	start_agent();
-	expect_agent_alive();
-	before = agent_descriptors();
-	memory = agent_status("VmRSS");
-	for (int i = 0; i < 10000; i++) {
+	for (int i = 0; i < count; i++) {
 		int fd = raw_connect();
 		size_t len = make_garbage(octets);
 
@@ -191,9 +184,30 @@ TEST_TIMEOUT(garbage, 120)
 		close(fd);
 	}
 	expect_agent_alive();
-	expect_descriptors(before);
-	printf("# %ld KiB kept\n", agent_status("VmRSS") - memory);
-	EXPECT_LT(agent_status("VmRSS") - memory, KEPT_KIB);
+}
+
+#define GARBAGE_ROUNDS 10
+
+/* A burst may raise the agent's high-water mark in any round, and the allocator may keep that or
+ * give it back; but with a leak, memory grows in each. */
+TEST_TIMEOUT(garbage, 120)
+{
+	time_t began = time(NULL);
+	unsigned int before, grown = 0;
+
+	start_agent();
+	expect_agent_alive();
+	before = agent_descriptors();
+	for (int round = 0; round < GARBAGE_ROUNDS; round++) {
+		long memory = agent_status("VmRSS");
+
+		send_garbage(5000);
+		expect_descriptors(before);
+		memory = agent_status("VmRSS") - memory;
+		printf("# %ld KiB kept\n", memory);
+		grown += memory >= GROWTH_KIB;
+	}
+	EXPECT_LE(grown, GARBAGE_ROUNDS - 3u);
 	printf("# %ld s\n", (long)(time(NULL) - began));
 	EXPECT_LT(time(NULL) - began, 60);
 }

@@ -13,12 +13,12 @@
 
 #include "config.h"
 #include "connection_peer.h"
+#include "connection_receive.h"
 #include "connection_ring.h"
 #include "connection_window.h"
 #include "dispatch.h"
 #include "log.h"
 #include "loop.h"
-#include "slots.h"
 
 static void link_to_loop(struct loop *loop, struct connection *connection)
 {
@@ -412,8 +412,8 @@ static void answer_hello(struct connection *connection, struct call *call)
 
 /* ---- requests ---- */
 
-static bool header_valid(const struct connection *connection,
-                         const struct wire_frame_header *header, bool by_ring)
+bool connection_header_valid(const struct connection *connection,
+                             const struct wire_frame_header *header, bool by_ring)
 {
 	uint16_t permitted = connection->features & WIRE_FEATURE_EPOCH ? WIRE_FRAME_QUIET : 0;
 
@@ -456,15 +456,13 @@ static void refuse(struct connection *connection, struct call *call)
 	loop_call_done(connection->loop, call);
 }
 
-/* Runs one whole frame. False when the connection is to be closed. */
-static bool run_frame(struct connection *connection, const struct wire_frame_header *header,
-                      const uint8_t *body, bool by_ring, struct call_part part)
+bool connection_run_frame(struct connection *connection, const struct wire_frame_header *header,
+                          const uint8_t *body, bool by_ring, struct call_part part)
 {
 	struct call *call;
 
 	if (is_about_memory(header->opcode))
 		return run_memory_frame(connection, header, by_ring);
-
 	if (connection->calls >= CONNECTION_CALLS_MAX)
 		return false;
 	if (is_bulk(header) && connection->bulk_calls >= CONNECTION_BULK_CALLS_MAX)
@@ -488,122 +486,6 @@ static bool run_frame(struct connection *connection, const struct wire_frame_hea
 	else
 		loop_run_call(connection->loop, call);
 	return true;
-}
-
-bool connection_frame_from_ring(struct connection *connection,
-                                const struct wire_frame_header *header, const uint8_t *body,
-                                struct call_part part)
-{
-	return header_valid(connection, header, true) &&
-	       run_frame(connection, header, body, true, part);
-}
-
-/*
- * Runs the whole frames at the front of `octets`. Returns how many octets it took, or SIZE_MAX when
- * the client broke the protocol. *wanted_len is the length of the frame that is not whole yet,
- * header included, or 0 while that is unknown.
- */
-static size_t run_frames(struct connection *connection, struct wire_bytes octets,
-                         size_t *wanted_len)
-{
-	struct wire_frame_header header;
-	size_t at = 0;
-
-	*wanted_len = 0;
-	while (octets.len - at >= WIRE_FRAME_HEADER_LEN && !connection->closing) {
-		wire_frame_parse(&header, octets.data + at);
-		if (!header_valid(connection, &header, false))
-			return SIZE_MAX;
-		*wanted_len = WIRE_FRAME_HEADER_LEN + (size_t)header.body_len;
-		if (octets.len - at < *wanted_len)
-			return at;
-		if (!run_frame(connection, &header, octets.data + at + WIRE_FRAME_HEADER_LEN, false,
-		               (struct call_part){0}))
-			return SIZE_MAX;
-		at += *wanted_len;
-		*wanted_len = 0;
-	}
-	return at;
-}
-
-/* Bulk data is a client's, not a key: above a control frame it need not be in locked memory, only
- * wiped. */
-static bool keep_partial(struct connection *connection, struct wire_bytes rest, size_t wanted_len)
-{
-	const size_t control_len = WIRE_CONTROL_LIMIT + WIRE_FRAME_HEADER_LEN;
-	bool bulk = wanted_len > control_len;
-
-	if (!rest.len)
-		return true;
-	wire_buffer_init(&connection->partial,
-	                 bulk ? WIRE_BULK_LIMIT + WIRE_FRAME_HEADER_LEN : control_len,
-	                 bulk ? NULL : &slots_wire_allocator);
-	wire_put_raw(&connection->partial, rest.data, rest.len);
-	return !connection->partial.failed;
-}
-
-static size_t partial_wanted(const struct connection *connection)
-{
-	struct wire_frame_header header;
-
-	if (connection->partial.len < WIRE_FRAME_HEADER_LEN)
-		return WIRE_FRAME_HEADER_LEN;
-	wire_frame_parse(&header, connection->partial.data);
-	return WIRE_FRAME_HEADER_LEN + (size_t)header.body_len;
-}
-
-/*
- * Completes the partial frame from the front of `octets` and runs it. Octets beyond the frame stay
- * in `octets`. False when the client broke the protocol.
- */
-static bool complete_partial(struct connection *connection, struct wire_bytes *octets)
-{
-	size_t wanted_len, taken;
-
-	while (octets->len && connection->partial.len) {
-		size_t missing = partial_wanted(connection) - connection->partial.len;
-		size_t now = missing < octets->len ? missing : octets->len;
-		struct wire_bytes whole;
-
-		wire_put_raw(&connection->partial, octets->data, now);
-		octets->data += now;
-		octets->len -= now;
-		if (connection->partial.failed)
-			return false;
-		whole = (struct wire_bytes){connection->partial.data, connection->partial.len};
-		taken = run_frames(connection, whole, &wanted_len);
-		if (taken == SIZE_MAX)
-			return false;
-		if (taken) {
-			wire_buffer_free(&connection->partial);
-		} else if (wanted_len > WIRE_CONTROL_LIMIT + WIRE_FRAME_HEADER_LEN &&
-		           connection->partial.allocator) {
-			/* Only now is it known to be bulk. */
-			struct wire_buffer control = connection->partial;
-			bool kept = keep_partial(connection, whole, wanted_len);
-
-			wire_buffer_free(&control);
-			if (!kept)
-				return false;
-		}
-	}
-	return true;
-}
-
-static bool take_octets(struct connection *connection, struct wire_bytes octets)
-{
-	size_t wanted_len, taken;
-
-	if (!complete_partial(connection, &octets))
-		return false;
-	if (!octets.len || connection->closing)
-		return true;
-	taken = run_frames(connection, octets, &wanted_len);
-	if (taken == SIZE_MAX)
-		return false;
-	octets.data += taken;
-	octets.len -= taken;
-	return connection->closing || keep_partial(connection, octets, wanted_len);
 }
 
 static void arm_receive(struct connection *connection)
@@ -680,7 +562,7 @@ static void on_received(struct loop *loop, struct completion *completion, int32_
 
 		if (result > 0 && !connection->closing) {
 			octets.len = (size_t)result;
-			if (!take_octets(connection, octets))
+			if (!connection_take_octets(connection, octets))
 				connection_close(connection);
 		}
 		loop_recycle_buffer(loop, id, result > 0 ? (size_t)result : 0);

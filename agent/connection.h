@@ -55,11 +55,13 @@ struct connection {
 /* Takes over an accepted descriptor: checks the peer, arms the receive. Closes it when the peer may
  * not connect. */
 void connection_open(struct loop *loop, int fd);
-/* Runs a frame that came through shared memory; the body is the loop's own copy, `part` what of
- * it is in the window. False when the client broke the protocol. */
-bool connection_frame_from_ring(struct connection *connection,
-                                const struct wire_frame_header *header, const uint8_t *body,
-                                struct call_part part);
+/* May such a frame come, now and this way? Asked before its body is there. */
+bool connection_header_valid(const struct connection *connection,
+                             const struct wire_frame_header *header, bool by_ring);
+/* Runs one whole frame, whose header is valid. `body` is borrowed; `part` says what of it is in the
+ * window. False when the client broke the protocol. */
+bool connection_run_frame(struct connection *connection, const struct wire_frame_header *header,
+                          const uint8_t *body, bool by_ring, struct call_part part);
 /* Queues the call's reply; the call is freed when it has been sent or the connection is gone. */
 void connection_reply(struct connection *connection, struct call *call);
 /* Sends what has been queued since the last time, all replies of a connection together. */

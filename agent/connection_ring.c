@@ -169,7 +169,8 @@ static bool run_one(struct connection *connection, size_t ready)
 		return false;
 	wire_ring_take(requests, frame, header.body_len);
 	good = connection_window_read(connection, &header, frame, &part) &&
-	       connection_frame_from_ring(connection, &header, frame, part);
+	       connection_header_valid(connection, &header, true) &&
+	       connection_run_frame(connection, &header, frame, true, part);
 	wire_wipe(frame, header.body_len);
 	return good;
 }

@@ -12,6 +12,7 @@
 #include "audit.h"
 #include "config.h"
 #include "connection.h"
+#include "connection_receive.h"
 #include "connection_ring.h"
 #include "dispatch.h"
 #include "keyring.h"
@@ -201,10 +202,12 @@ static void run_on_worker(struct job *job)
 
 /* The receive buffer goes back to the kernel when this returns, so a slow call takes its body
  * along. */
-static bool copy_body(struct call *call)
+static bool keep_body(struct call *call)
 {
 	bool bulk = call->body.len > WIRE_CONTROL_LIMIT;
 
+	if (bulk && connection_give_body(call))
+		return true;
 	wire_buffer_init(&call->body_copy, WIRE_BULK_LIMIT, bulk ? NULL : &slots_wire_allocator);
 	wire_put_raw(&call->body_copy, call->body.data, call->body.len);
 	call->body = (struct wire_bytes){call->body_copy.data, call->body_copy.len};
@@ -222,7 +225,7 @@ static void hold_ring(struct call *call)
 
 static void hand_to_worker(struct loop *loop, struct call *call)
 {
-	if (!copy_body(call)) {
+	if (!keep_body(call)) {
 		dispatch_fail(call, ERROR_MEMORY);
 		loop_call_done(loop, call);
 		return;

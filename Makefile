@@ -230,7 +230,7 @@ check-tsan: ## the unit and API tests under ThreadSanitizer
 	@TSAN_OPTIONS="die_after_fork=0 halt_on_error=1 $$TSAN_OPTIONS" CRATON_LOAD_SECONDS=$${CRATON_LOAD_SECONDS:-60} \
 		tests/run --build build/tsan --filter '$(SANITIZED)'
 
-.PHONY: bench bench-docs bench-scale bench-many bench-grpc bench-vm
+.PHONY: bench bench-docs bench-scale bench-bulk bench-many bench-grpc bench-vm
 bench: ## measure against SoftHSM2 (in process, and through p11-kit server), opencryptoki and raw OpenSSL; 10 minutes
 	@scripts/install-packages bench
 	@$(MAKE) --no-print-directory tests
@@ -241,6 +241,10 @@ bench-scale: ## measure a token with 1,000, 10,000 and 100,000 objects; half a m
 	@scripts/install-packages test
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(abspath $(BUILD)) tests/bench/scale
+bench-bulk: ## measure calls with 64 KiB to 16 MiB beside SoftHSM2; a minute
+	@scripts/install-packages bench
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(abspath $(BUILD)) tests/bench/bulk
 bench-many: ## measure 1,000 clients at once, and signatures beside key generation; a minute
 	@scripts/install-packages test
 	@$(MAKE) --no-print-directory tests

@@ -41,6 +41,10 @@ struct session {
 	uint64_t slot_id;
 	struct operation *operations[OPERATION_KINDS];
 	struct message_based *messages[OPERATION_KINDS]; /* one of the two per kind */
+	struct {
+		uint16_t opcode;   /* of the call whose data come in parts, if some do */
+		uint64_t begun_ns; /* for the metrics */
+	} parts[OPERATION_KINDS];
 	bool context_login[OPERATION_KINDS]; /* CKA_ALWAYS_AUTHENTICATE: the PIN was given for this
 	                                        operation */
 	struct backup *backup;               /* one that is under way */

@@ -13,6 +13,11 @@ void crypto_message_init(struct crypto_message *message, enum crypto_digest dige
 	wire_buffer_init(&message->gathered, WIRE_DATA_LIMIT, NULL);
 }
 
+void crypto_message_extend(struct crypto_message *message, size_t len)
+{
+	message->gathered.limit = WIRE_DATA_LIMIT + len;
+}
+
 void crypto_message_clear(struct crypto_message *message)
 {
 	EVP_MD_CTX_free(message->context);
@@ -49,7 +54,7 @@ enum err crypto_message_update(struct crypto *crypto, struct crypto_message *mes
 {
 	if (message->digest != DIGEST_NONE)
 		return hash_update(crypto, message, data);
-	if (data.len > WIRE_DATA_LIMIT - message->gathered.len)
+	if (data.len > message->gathered.limit - message->gathered.len)
 		return ERROR_DATA_LENGTH;
 	wire_put_raw(&message->gathered, data.data, data.len);
 	return message->gathered.failed ? ERROR_MEMORY : ERROR_NONE;
@@ -59,7 +64,7 @@ enum err crypto_message_expect(struct crypto_message *message, size_t len)
 {
 	if (message->digest != DIGEST_NONE)
 		return ERROR_NONE;
-	if (len > WIRE_DATA_LIMIT - message->gathered.len)
+	if (len > message->gathered.limit - message->gathered.len)
 		return ERROR_DATA_LENGTH;
 	return wire_buffer_reserve(&message->gathered, len) ? ERROR_NONE : ERROR_MEMORY;
 }

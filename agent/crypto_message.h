@@ -17,6 +17,8 @@ struct crypto_message {
 
 /* Allocates nothing. */
 void crypto_message_init(struct crypto_message *message, enum crypto_digest digest);
+/* Lets `len` octets be gathered beyond WIRE_DATA_LIMIT. */
+void crypto_message_extend(struct crypto_message *message, size_t len);
 /* Wipes and frees. Safe on a zeroed structure. */
 void crypto_message_clear(struct crypto_message *message);
 /* The state of `from`, which hashes, into a fresh one. */

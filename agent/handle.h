@@ -61,9 +61,19 @@ enum err handle_step(struct call *call, const struct session *session, enum oper
 /* The same for the operation of this kind, which there is. */
 enum err handle_check_operation(struct call *call, struct session *session,
                                 enum operation_kind kind) MUST_CHECK;
+/* The same where there may be none, or one that waits for a part of another call. */
+enum err handle_check_active(struct call *call, struct session *session,
+                             enum operation_kind kind) MUST_CHECK;
 /* The session, locked, when it has such an operation that can go on; NULL or *err set when not. */
 struct session *handle_active(struct call *call, enum operation_kind kind, uint64_t handle,
                               enum err *err);
+/* The session, locked, and its series of messages of this kind, which can go on; NULL and *err when
+ * not, and *session NULL when there is none. */
+struct message_based *handle_series(struct call *call, enum operation_kind kind, uint64_t handle,
+                                    struct session **session, enum err *err);
+/* May the key of the series be used now? As handle_check_operation. */
+enum err handle_check_series(struct call *call, struct session *session,
+                             enum operation_kind kind) MUST_CHECK;
 /* May the session make an object with these attributes? */
 enum err handle_may_write(const struct session *session, const struct attributes *set) MUST_CHECK;
 /* Makes objects of complete sets (emptied), owned by the session when they are session objects, and

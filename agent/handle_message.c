@@ -26,9 +26,18 @@ static enum err start(struct call *call, enum operation_kind kind, uint64_t sess
 	                           parameter, key);
 }
 
-/* The session, locked, and its series of this kind, whose key may be used now. */
-static struct message_based *find(struct call *call, enum operation_kind kind, uint64_t handle,
-                                  struct session **session, enum err *err)
+enum err handle_check_series(struct call *call, struct session *session, enum operation_kind kind)
+{
+	const struct message_based *series = session->messages[kind];
+	enum err err = handle_step(call, session, kind, message_based_mechanism(series),
+	                           message_based_key(series));
+
+	call->record.fips_approved &= message_based_approved(series);
+	return err;
+}
+
+struct message_based *handle_series(struct call *call, enum operation_kind kind, uint64_t handle,
+                                    struct session **session, enum err *err)
 {
 	struct message_based *series;
 
@@ -36,10 +45,12 @@ static struct message_based *find(struct call *call, enum operation_kind kind, u
 	if (!*session)
 		return NULL;
 	series = (*session)->messages[kind];
-	*err = series ? handle_step(call, *session, kind, message_based_mechanism(series),
-	                            message_based_key(series))
-	              : ERROR_OPERATION_NONE;
-	call->record.fips_approved &= !series || message_based_approved(series);
+	if (!series)
+		*err = ERROR_OPERATION_NONE;
+	else if (message_based_in_parts(series))
+		*err = ERROR_OPERATION_ACTIVE;
+	else
+		*err = handle_check_series(call, *session, kind);
 	return *err ? NULL : series;
 }
 
@@ -93,16 +104,17 @@ static enum err whole(struct call *call, enum operation_kind kind, uint64_t hand
 {
 	session_auto session = NULL;
 	struct message_based *series;
+	bool answered;
 	enum err err;
 
-	series = find(call, kind, handle, &session, &err);
+	series = handle_series(call, kind, handle, &session, &err);
 	if (!series)
 		return err;
-	/* Asked before an IV is made. For a cipher the length is that of the data. */
-	if (parameter && (part->request.query || part->request.capacity < part->data.len)) {
-		*part->output_len = part->data.len;
+	err = message_based_ask(series, part->data.len, &part->request, part->output_len,
+	                        &answered);
+	if (err || answered) {
 		call->unaudited = true;
-		return part->request.query ? ERROR_NONE : ERROR_BUFFER_TOO_SMALL;
+		return err;
 	}
 	err = message_based_begin(series, parameter, &call->output);
 	if (err)
@@ -119,7 +131,7 @@ static enum err begin(struct call *call, enum operation_kind kind, uint64_t hand
 	struct message_based *series;
 	enum err err;
 
-	series = find(call, kind, handle, &session, &err);
+	series = handle_series(call, kind, handle, &session, &err);
 	if (!series)
 		return err;
 	err = message_based_begin(series, parameter, &call->output);
@@ -135,7 +147,7 @@ static enum err next(struct call *call, enum operation_kind kind, uint64_t handl
 	struct message_based *series;
 	enum err err;
 
-	series = find(call, kind, handle, &session, &err);
+	series = handle_series(call, kind, handle, &session, &err);
 	return series ? run(call, series, part, 0) : err;
 }
 
@@ -242,7 +254,7 @@ HANDLER(verify_message)
 	enum err err;
 
 	(void)reply;
-	series = find(call, OPERATION_VERIFY, request->session, &session, &err);
+	series = handle_series(call, OPERATION_VERIFY, request->session, &session, &err);
 	if (!series)
 		return err;
 	err = message_based_begin(series, NULL, NULL);
@@ -258,7 +270,7 @@ HANDLER(verify_message_next)
 	enum err err;
 
 	(void)reply;
-	series = find(call, OPERATION_VERIFY, request->session, &session, &err);
+	series = handle_series(call, OPERATION_VERIFY, request->session, &session, &err);
 	if (!series)
 		return err;
 	if (request->last)

@@ -86,7 +86,7 @@ enum err handle_check_operation(struct call *call, struct session *session,
 	return err;
 }
 
-static enum err check_active(struct call *call, struct session *session, enum operation_kind kind)
+enum err handle_check_active(struct call *call, struct session *session, enum operation_kind kind)
 {
 	const struct operation *operation = session->operations[kind];
 
@@ -103,7 +103,7 @@ struct session *handle_active(struct call *call, enum operation_kind kind, uint6
 	struct session *session = handle_session(call, handle, err);
 
 	if (session)
-		*err = check_active(call, session, kind);
+		*err = handle_check_active(call, session, kind);
 	return session;
 }
 
@@ -169,7 +169,7 @@ static enum err dual(struct call *call, enum operation_kind cipher, enum operati
 
 	session = handle_active(call, other, handle, &err);
 	if (!err)
-		err = check_active(call, session, cipher);
+		err = handle_check_active(call, session, cipher);
 	if (err)
 		return err;
 	err = operation_update(&session->operations[cipher], data, &output->request, &call->output,
@@ -178,6 +178,8 @@ static enum err dual(struct call *call, enum operation_kind cipher, enum operati
 		if (cipher == OPERATION_DECRYPT)
 			data = (struct wire_bytes){call->output.data, call->output.len};
 		err = operation_update(&session->operations[other], data, NULL, NULL, NULL);
+		if (err) /* the cipher cannot go on: its result is lost */
+			session_end_operation(session, cipher);
 	}
 	return give(call, output, err);
 }

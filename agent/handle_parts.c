@@ -8,23 +8,15 @@
 
 #include "config.h"
 #include "handle.h"
-#include "operation.h"
+#include "parts.h"
 #include "wire/window.h"
 
-struct parts {
-	uint16_t opcode;
-	enum operation_kind kind;
-	enum operation_step step;
-	bool gives;
-};
-
-#define gives_YES true
-#define gives_NO  false
-static const struct parts rows[] = {
-#define PARTS(name, kind, step, output)                                                            \
-	{WIRE_OPCODE_##name, OPERATION_##kind, STEP_##step, gives_##output},
-#include "wire/parts.def"
-#undef PARTS
+/* What a part is for: an operation of the session, or else its series of messages. */
+struct target {
+	const struct parts *parts;
+	struct session *session;
+	struct operation **operation; /* NULL: a series */
+	struct message_based *series;
 };
 
 /* The fields that the replies of both messages have. */
@@ -34,24 +26,57 @@ struct answer {
 	struct wire_bytes *output;
 };
 
-static const struct parts *find(uint32_t opcode)
+static struct target target_of(const struct parts *parts, struct session *session)
 {
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (rows[i].opcode == opcode)
-			return &rows[i];
-	}
-	return NULL;
+	struct target target = {.parts = parts, .session = session};
+
+	if (parts->of_message)
+		target.series = session->messages[parts->kind];
+	else
+		target.operation = &session->operations[parts->kind];
+	return target;
 }
 
-/* Copies the part out of the window, unless the operation does nothing else with it. */
-static enum err fetch(struct call *call, const struct operation *operation, struct wire_bytes *data)
+static bool is_in_place(const struct target *target)
+{
+	return target->operation && target->parts->other == OPERATION_KINDS &&
+	       operation_part_in_place(*target->operation);
+}
+
+/* Copied as it is, and looked at by nobody? */
+static bool is_copied(const struct target *target)
+{
+	if (!target->operation)
+		return message_based_part_is_copied(target->series);
+	return target->parts->other == OPERATION_KINDS &&
+	       operation_part_is_copied(*target->operation);
+}
+
+static size_t work(const struct target *target, size_t len)
+{
+	return target->operation ? operation_part_work(*target->operation, len)
+	                         : message_based_part_work(target->series, len);
+}
+
+static void give_up(const struct target *target)
+{
+	if (target->operation)
+		session_end_operation(target->session, target->parts->kind);
+	else
+		message_based_abandon(target->series);
+}
+
+/* ---- one part ---- */
+
+/* Copies the part out of the window, unless nothing else is done with it. */
+static enum err fetch(struct call *call, const struct target *target, struct wire_bytes *data)
 {
 	uint8_t *octets;
 
 	if (!call->part.slot)
 		return ERROR_NONE;
 	*data = (struct wire_bytes){call->part.slot, call->part.len};
-	if (operation_part_is_copied(operation))
+	if (is_copied(target))
 		return ERROR_NONE;
 	octets = wire_buffer_extend(&call->part_copy, call->part.len);
 	if (!octets)
@@ -79,30 +104,51 @@ static enum err next_in_place(struct call *call, struct operation **operation,
 	return err;
 }
 
-static enum err next_by_copy(struct call *call, struct operation **operation,
-                             struct wire_bytes data, const struct answer *answer)
+/* What is plain goes to the session's other operation as well, once the cipher has taken it. Where
+ * that fails the cipher cannot go on: its result is lost. */
+static enum err feed_other(struct call *call, const struct target *target, struct wire_bytes data)
 {
-	enum err err = fetch(call, *operation, &data);
+	enum err err;
 
-	if (!err)
-		return operation_next_part(operation, data, &call->output, answer->output_len,
-		                           answer->done);
-	operation_free(*operation);
-	*operation = NULL;
+	if (target->parts->kind == OPERATION_DECRYPT)
+		data = (struct wire_bytes){call->output.data, call->output.len};
+	err = operation_update(&target->session->operations[target->parts->other], data, NULL, NULL,
+	                       NULL);
+	if (err)
+		give_up(target);
+	return err;
+}
+
+static enum err next_by_copy(struct call *call, const struct target *target, struct wire_bytes data,
+                             const struct answer *answer)
+{
+	enum err err = fetch(call, target, &data);
+
+	if (err) {
+		give_up(target);
+		return err;
+	}
+	if (!target->operation)
+		return message_based_next_part(target->series, data, &call->output,
+		                               answer->output_len, answer->done);
+	err = operation_next_part(target->operation, data, &call->output, answer->output_len,
+	                          answer->done);
+	if (!err && target->parts->other != OPERATION_KINDS)
+		err = feed_other(call, target, data);
 	return err;
 }
 
 /* The output goes from where it is to the window, when the request came through it. */
-static enum err next(struct call *call, struct operation **operation, struct wire_bytes data,
+static enum err next(struct call *call, const struct target *target, struct wire_bytes data,
                      const struct answer *answer)
 {
 	bool by_slot = call->part.slot;
 	enum err err;
 
-	if (by_slot && operation_part_in_place(*operation))
-		err = next_in_place(call, operation, answer);
+	if (by_slot && is_in_place(target))
+		err = next_in_place(call, target->operation, answer);
 	else
-		err = next_by_copy(call, operation, data, answer);
+		err = next_by_copy(call, target, data, answer);
 	if (err)
 		return err;
 	call->by_slot = by_slot;
@@ -123,61 +169,144 @@ static enum err conclude(struct call *call, const struct parts *parts, const str
 	return err;
 }
 
-static enum err begin(struct call *call, const struct parts *parts,
-                      const struct wire_parts_begin_request *request, const struct answer *answer)
+/* ---- the first ---- */
+
+static enum err begin_operation(const struct target *target, const struct parts_request *wanted,
+                                uint64_t data_len, uint64_t *output_len)
 {
-	const struct output_request output = {request->query, request->capacity};
+	const struct parts *parts = target->parts;
+	enum err err = ERROR_NONE;
+
+	if (operation_expects(*target->operation) != parts->expected)
+		return ERROR_OPERATION_NONE;
+	if (wanted->tag.len)
+		err = operation_keep_signature(*target->operation, wanted->tag);
+	if (!err)
+		err = operation_begin_parts(target->operation, parts->step, data_len,
+		                            parts->gives ? &wanted->output : NULL, output_len);
+	return err;
+}
+
+static enum err begin_series(struct call *call, const struct target *target,
+                             const struct parts_request *wanted, uint64_t data_len,
+                             uint64_t *output_len)
+{
+	const struct message_call message = {
+		.whole = target->parts->whole,
+		.last = wanted->last,
+		.parameter = wanted->parameter,
+		.tag = wanted->tag,
+		.request = wanted->output,
+	};
+
+	return message_based_begin_parts(target->series, &message, data_len, &call->output,
+	                                 output_len);
+}
+
+/* The session, locked, if the call can be begun; NULL or *err set when not. */
+static struct session *ready(struct call *call, const struct parts *parts, uint64_t handle,
+                             enum err *err)
+{
+	struct session *session;
+
+	if (parts->of_message) {
+		handle_series(call, parts->kind, handle, &session, err);
+		return session;
+	}
+	if (parts->other == OPERATION_KINDS)
+		return handle_active(call, parts->kind, handle, err);
+	session = handle_active(call, parts->other, handle, err);
+	if (!*err)
+		*err = handle_check_active(call, session, parts->kind);
+	return session;
+}
+
+static enum err begin(struct call *call, const struct parts *parts,
+                      const struct wire_parts_begin_request *request,
+                      const struct parts_request *wanted, const struct answer *answer)
+{
 	session_auto session = NULL;
-	struct operation **operation;
+	struct target target;
 	enum err err;
 
-	session = handle_active(call, parts->kind, request->session, &err);
+	session = ready(call, parts, wanted->session, &err);
 	if (err)
 		return err;
-	operation = &session->operations[parts->kind];
-	if (operation_expects(*operation)) /* C_VerifyUpdate is not for such a verification */
-		return ERROR_OPERATION_NONE;
-	err = operation_begin_parts(operation, parts->step, request->data_len,
-	                            parts->gives ? &output : NULL, answer->output_len);
-	if (err || request->query) {
+	target = target_of(parts, session);
+	if (parts->of_message)
+		err = begin_series(call, &target, wanted, request->data_len, answer->output_len);
+	else
+		err = begin_operation(&target, wanted, request->data_len, answer->output_len);
+	if (err || wanted->output.query) {
 		*answer->done = true;
 		return err;
 	}
-	(*operation)->parts.begun_ns = call->begun_ns;
-	return next(call, operation, request->data, answer);
+	session->parts[parts->kind].opcode = parts->opcode;
+	session->parts[parts->kind].begun_ns = call->begun_ns;
+	return next(call, &target, request->data, answer);
 }
 
 enum err handle_parts_begin(struct call *call, const struct wire_parts_begin_request *request,
                             struct wire_parts_begin_reply *reply)
 {
 	const struct answer answer = {&reply->done, &reply->output_len, &reply->output};
-	const struct parts *parts = find(request->opcode);
+	const struct parts *parts = parts_find(request->opcode);
+	struct parts_request wanted;
 	enum err err;
 
-	if (!parts || (request->query && !parts->gives))
+	if (!parts || !parts->decode(request->request, &wanted))
 		return ERROR_PROTOCOL;
-	err = begin(call, parts, request, &answer);
+	err = begin(call, parts, request, &wanted, &answer);
 	/* A query did nothing, and neither did a call whose buffer is too small. */
-	call->unaudited = err == ERROR_BUFFER_TOO_SMALL || (!err && request->query);
+	call->unaudited =
+		err == ERROR_BUFFER_TOO_SMALL || (!err && (wanted.output.query || !wanted.last));
 	return conclude(call, parts, &answer, 0, err);
 }
 
-/* The operation that waits for a part of such a call, or NULL. */
-static struct operation **expecting(struct session *session, const struct parts *parts)
-{
-	struct operation **operation = &session->operations[parts->kind];
+/* ---- the others ---- */
 
-	if (!operation_in_parts(*operation) || (*operation)->parts.step != parts->step)
-		return NULL;
-	return operation;
+/* Does the session wait for a part of this call? */
+static bool expects(const struct target *target)
+{
+	if (target->session->parts[target->parts->kind].opcode != target->parts->opcode)
+		return false;
+	return target->operation ? operation_in_parts(*target->operation)
+	                         : target->series && message_based_in_parts(target->series);
 }
 
 /* What is much work is done by a worker. */
-static bool defer(struct call *call, const struct operation *operation, size_t len)
+static bool defer(struct call *call, const struct target *target, size_t len)
 {
-	call->deferred =
-		!call->on_worker && operation_part_work(operation, len) > DISPATCH_SLOW_LEN;
+	call->deferred = !call->on_worker && work(target, len) > DISPATCH_SLOW_LEN;
 	return call->deferred;
+}
+
+/* May it go on? */
+static enum err check(struct call *call, const struct target *target)
+{
+	const struct parts *parts = target->parts;
+	enum err err = ERROR_NONE;
+
+	if (parts->of_message)
+		return handle_check_series(call, target->session, parts->kind);
+	if (parts->other != OPERATION_KINDS)
+		err = handle_check_active(call, target->session, parts->other);
+	return err ? err : handle_check_operation(call, target->session, parts->kind);
+}
+
+static enum err go_on(struct call *call, const struct target *target, struct wire_bytes data,
+                      const struct answer *answer)
+{
+	enum err err;
+
+	if (defer(call, target, call->part.slot ? call->part.len : data.len))
+		return ERROR_OPERATION_ACTIVE;
+	err = check(call, target);
+	if (!err)
+		return next(call, target, data, answer);
+	if (!call->deferred)
+		give_up(target);
+	return err;
 }
 
 /* A part behind one that failed finds nothing that waits for it, and that is no call's failure. */
@@ -185,26 +314,26 @@ enum err handle_parts_next(struct call *call, const struct wire_parts_next_reque
                            struct wire_parts_next_reply *reply)
 {
 	const struct answer answer = {&reply->done, &reply->output_len, &reply->output};
-	const struct parts *parts = find(request->opcode);
+	const struct parts *parts = parts_find(request->opcode);
 	session_auto session = NULL;
-	struct operation **operation;
+	struct target target;
 	uint64_t begun_ns;
+	bool is_noted;
 	enum err err;
 
 	if (!parts)
 		return ERROR_PROTOCOL;
 	session = handle_session(call, request->session, &err);
-	operation = session ? expecting(session, parts) : NULL;
-	if (!operation)
-		return session ? ERROR_OPERATION_NONE : err;
-	if (defer(call, *operation, call->part.slot ? call->part.len : request->data.len))
-		return ERROR_OPERATION_ACTIVE;
-	begun_ns = (*operation)->parts.begun_ns;
-	err = handle_check_operation(call, session, parts->kind);
-	if (err && !call->deferred)
-		session_end_operation(session, parts->kind);
-	if (!err)
-		err = next(call, operation, request->data, &answer);
-	call->unaudited = err == ERROR_BUFFER_TOO_SMALL;
+	if (!session)
+		return err;
+	target = target_of(parts, session);
+	if (!expects(&target))
+		return ERROR_OPERATION_NONE;
+	begun_ns = session->parts[parts->kind].begun_ns;
+	is_noted = !parts->of_message || message_based_parts_last(target.series);
+	err = go_on(call, &target, request->data, &answer);
+	if (call->deferred)
+		return err;
+	call->unaudited = err == ERROR_BUFFER_TOO_SMALL || (!err && !is_noted);
 	return conclude(call, parts, &answer, begun_ns, err);
 }

@@ -15,6 +15,14 @@
 #define COUNTER_LEN 8u /* of an IV that is made here */
 #define TAG_MAX     16u
 
+/* A call whose data come in parts. */
+struct message_parts {
+	bool active, last;
+	uint64_t left_len;   /* octets still to come */
+	uint64_t output_len; /* of the result, so far */
+	struct wire_buffer tag;
+};
+
 struct message_based {
 	enum operation_kind kind;
 	struct crypto *crypto;
@@ -25,6 +33,7 @@ struct message_based {
 	struct operation *current; /* the message under way */
 	size_t given_len;          /* octets of it so far */
 	size_t tag_len;
+	struct message_parts parts;
 	bool unapproved;
 };
 
@@ -86,6 +95,7 @@ enum err message_based_start(struct message_based **series, enum operation_kind 
 	if (!made)
 		return ERROR_MEMORY;
 	*made = (struct message_based){.kind = kind, .crypto = crypto, .mechanism = mechanism};
+	wire_buffer_init(&made->parts.tag, WIRE_CONTROL_LIMIT, NULL);
 	made->key = object_get(key);
 	err = keep_parameter(made, parameter);
 	if (!err)
@@ -101,7 +111,7 @@ void message_based_free(struct message_based *series)
 {
 	if (!series)
 		return;
-	operation_free(series->current);
+	message_based_abandon(series);
 	object_put(series->key);
 	if (series->octets)
 		slots_release(series->octets);
@@ -123,8 +133,15 @@ struct object *message_based_key(const struct message_based *series)
 	return series->key;
 }
 
+static void end_parts(struct message_based *series)
+{
+	series->parts.active = false;
+	wire_buffer_free(&series->parts.tag);
+}
+
 void message_based_abandon(struct message_based *series)
 {
+	end_parts(series);
 	operation_free(series->current);
 	series->current = NULL;
 }
@@ -203,6 +220,7 @@ static enum err begin_cipher(struct message_based *series,
 	__attribute__((cleanup(wire_buffer_free))) struct wire_buffer buffer = {0};
 	struct wire_mechanism mechanism = {.type = series->mechanism->type};
 	enum wire_shape shape;
+	enum err err;
 
 	if (!parameter->tag_len || parameter->tag_len > TAG_MAX ||
 	    !wire_mechanism_shape(mechanism.type, &shape))
@@ -215,8 +233,11 @@ static enum err begin_cipher(struct message_based *series,
 	mechanism.shape = (uint8_t)shape;
 	mechanism.parameter = (struct wire_bytes){buffer.data, buffer.len};
 	series->tag_len = parameter->tag_len;
-	return operation_start(&series->current, series->kind, series->crypto, series->mechanism,
-	                       &mechanism, series->key);
+	err = operation_start(&series->current, series->kind, series->crypto, series->mechanism,
+	                      &mechanism, series->key);
+	if (!err) /* a tag comes besides the data, where other decryptions have it among them */
+		crypto_message_extend(&series->current->message, TAG_MAX);
+	return err;
 }
 
 enum err message_based_begin(struct message_based *series,
@@ -325,4 +346,132 @@ enum err message_based_verify(struct message_based *series, struct wire_bytes da
 		return ERROR_OPERATION_NONE;
 	err = operation_update(&series->current, data, NULL, NULL, NULL);
 	return err ? err : operation_verify_final(&series->current, signature);
+}
+
+/* ---- data in parts ---- */
+
+bool message_based_in_parts(const struct message_based *series)
+{
+	return series->parts.active;
+}
+
+bool message_based_parts_last(const struct message_based *series)
+{
+	return series->parts.last;
+}
+
+bool message_based_part_is_copied(const struct message_based *series)
+{
+	return operation_part_is_copied(series->current);
+}
+
+size_t message_based_part_work(const struct message_based *series, size_t len)
+{
+	const struct message_parts *parts = &series->parts;
+
+	if (parts->last && len == parts->left_len && series->current->gathers)
+		return crypto_message_len(&series->current->message) + len;
+	return len;
+}
+
+/* For a cipher the length is that of the data. */
+enum err message_based_ask(const struct message_based *series, size_t data_len,
+                           const struct output_request *request, uint64_t *output_len,
+                           bool *answered)
+{
+	*answered = false;
+	if (!encrypts(series->kind) || (!request->query && request->capacity >= data_len))
+		return ERROR_NONE;
+	*output_len = data_len;
+	*answered = request->query;
+	return request->query ? ERROR_NONE : ERROR_BUFFER_TOO_SMALL;
+}
+
+static enum err check_parts(const struct message_based *series, uint64_t data_len)
+{
+	if (data_len <= WIRE_DATA_LIMIT)
+		return ERROR_NONE;
+	return series->kind == OPERATION_DECRYPT ? ERROR_ENCRYPTED_DATA_LENGTH : ERROR_DATA_LENGTH;
+}
+
+/* The message is under way. */
+static enum err start_parts(struct message_based *series, const struct message_call *call,
+                            uint64_t data_len, uint64_t *output_len)
+{
+	struct message_parts *parts = &series->parts;
+
+	*output_len =
+		series->kind == OPERATION_VERIFY ? 0 : output_len_of(series, data_len, call->last);
+	if (call->request.query)
+		return ERROR_NONE;
+	if (call->request.capacity < *output_len)
+		return ERROR_BUFFER_TOO_SMALL;
+	*output_len = 0;
+	parts->active = true;
+	parts->last = call->last;
+	parts->left_len = data_len;
+	parts->output_len = 0;
+	wire_put_raw(&parts->tag, call->tag.data, call->tag.len);
+	if (parts->tag.failed)
+		return ERROR_MEMORY;
+	if (series->kind == OPERATION_DECRYPT && call->last)
+		data_len += series->tag_len; /* is fed, too */
+	return operation_expect_data(series->current, data_len);
+}
+
+enum err message_based_begin_parts(struct message_based *series, const struct message_call *call,
+                                   uint64_t data_len, struct wire_buffer *out, uint64_t *output_len)
+{
+	bool answered = false;
+	enum err err;
+
+	*output_len = 0;
+	err = check_parts(series, data_len);
+	if (!err && call->whole)
+		err = message_based_ask(series, data_len, &call->request, output_len, &answered);
+	if (!err && call->whole && !answered)
+		err = message_based_begin(series, &call->parameter, out);
+	if (err || answered)
+		return err;
+	if (!series->current)
+		return ERROR_OPERATION_NONE;
+	err = start_parts(series, call, data_len, output_len);
+	if ((err && err != ERROR_BUFFER_TOO_SMALL) || (call->whole && !series->parts.active))
+		message_based_abandon(series);
+	return err;
+}
+
+static enum err take_part(struct message_based *series, struct wire_bytes data,
+                          struct wire_buffer *out)
+{
+	const struct output_request whole = {.capacity = UINT64_MAX};
+	struct message_parts *parts = &series->parts;
+	struct wire_bytes tag = {parts->tag.data, parts->tag.len};
+	bool last = parts->last && data.len == parts->left_len;
+	uint64_t len;
+	enum err err;
+
+	if (data.len > parts->left_len)
+		return ERROR_PROTOCOL;
+	parts->left_len -= data.len;
+	if (series->kind == OPERATION_VERIFY && last)
+		return message_based_verify(series, data, tag);
+	err = message_based_next(series, data, last, tag, &whole, out, &len);
+	parts->output_len += len;
+	return err;
+}
+
+enum err message_based_next_part(struct message_based *series, struct wire_bytes data,
+                                 struct wire_buffer *out, uint64_t *output_len, bool *done)
+{
+	struct message_parts *parts = &series->parts;
+	enum err err = take_part(series, data, out);
+
+	*done = !parts->left_len;
+	*output_len = *done ? parts->output_len : 0;
+	if (err)
+		message_based_abandon(series);
+	else if (*done)
+		end_parts(series);
+	return err;
 }

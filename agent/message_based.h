@@ -57,4 +57,38 @@ enum err message_based_verify(struct message_based *series, struct wire_bytes da
 /* Gives the message up. */
 void message_based_abandon(struct message_based *series);
 
+/* A call for a message, or the next part of one. */
+struct message_call {
+	bool whole;                         /* begins its message, and ends it */
+	bool last;                          /* ends it; true if `whole` */
+	struct message_parameter parameter; /* if `whole`, for ciphers */
+	struct wire_bytes tag;              /* or the signature, of the last part */
+	struct output_request request;
+};
+
+/* What a whole message's result takes, before it is begun and an IV is made: ERROR_BUFFER_TOO_SMALL
+ * or *answered when no more is to be done. */
+enum err message_based_ask(const struct message_based *series, size_t data_len,
+                           const struct output_request *request, uint64_t *output_len,
+                           bool *answered) MUST_CHECK;
+/*
+ * The same calls with data that come in parts, `data_len` octets of them: the same answers, and the
+ * same output but that the IV of a whole message comes first. A query is answered by begin, and
+ * begins nothing. Until the last part the series takes nothing else: the caller asks
+ * message_based_in_parts.
+ */
+enum err message_based_begin_parts(struct message_based *series, const struct message_call *call,
+                                   uint64_t data_len, struct wire_buffer *out,
+                                   uint64_t *output_len) MUST_CHECK;
+/* The next part. *done: it was the last, and *output_len is what message_based_next says of all. */
+enum err message_based_next_part(struct message_based *series, struct wire_bytes data,
+                                 struct wire_buffer *out, uint64_t *output_len,
+                                 bool *done) MUST_CHECK;
+bool message_based_in_parts(const struct message_based *series);
+/* Does the call that comes in parts end its message? */
+bool message_based_parts_last(const struct message_based *series);
+/* As operation_part_is_copied and operation_part_work. */
+bool message_based_part_is_copied(const struct message_based *series);
+size_t message_based_part_work(const struct message_based *series, size_t len);
+
 #endif

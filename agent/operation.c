@@ -387,152 +387,6 @@ enum err operation_final(struct operation **operation, const struct output_reque
 	return step_with_output(operation, STEP_FINAL, nothing, request, out, output_len);
 }
 
-/* ---- data in parts ---- */
-
-bool operation_in_parts(const struct operation *operation)
-{
-	return operation && operation->parts.active;
-}
-
-size_t operation_part_work(const struct operation *operation, size_t len)
-{
-	if (operation->parts.whole && len == operation->parts.left_len)
-		return crypto_message_len(&operation->message) + len;
-	return len;
-}
-
-/* Is nothing done with the parts before all of them are there, but to hash them? */
-static bool gathers_parts(const struct operation *operation)
-{
-	return operation->parts.whole || operation->gathers;
-}
-
-bool operation_part_is_copied(const struct operation *operation)
-{
-	return operation->message.digest == DIGEST_NONE && gathers_parts(operation);
-}
-
-bool operation_part_in_place(const struct operation *operation)
-{
-	return operation->methods->in_place && !gathers_parts(operation) &&
-	       operation->methods->in_place(operation);
-}
-
-/* A one-shot cannot be made of updates where nothing may be given before all is known: a result
- * that may be asked for again with a larger buffer, and plaintext that may be wrong. */
-static bool wants_whole(const struct operation *operation, enum operation_step step)
-{
-	return step == STEP_ONCE && operation->message.digest == DIGEST_NONE &&
-	       (operation->bound_only || operation->gathers);
-}
-
-static enum err begin_parts(struct operation *operation, enum operation_step step, size_t data_len,
-                            const struct output_request *request, uint64_t *output_len)
-{
-	size_t max = request ? bound(operation, data_len, step) : 0;
-
-	*output_len = max;
-	if (request && request->query)
-		return ERROR_NONE;
-	if (request && request->capacity < max && is_exact(operation, step))
-		return ERROR_BUFFER_TOO_SMALL;
-	operation->parts = (struct operation_parts){
-		.active = true,
-		.whole = wants_whole(operation, step),
-		.gives = request,
-		.step = step,
-		.request = request ? *request : (struct output_request){0},
-		.left_len = data_len,
-	};
-	*output_len = 0;
-	return gathers_parts(operation) ? crypto_message_expect(&operation->message, data_len)
-	                                : ERROR_NONE;
-}
-
-enum err operation_begin_parts(struct operation **operation, enum operation_step step,
-                               uint64_t data_len, const struct output_request *request,
-                               uint64_t *output_len)
-{
-	enum err err;
-
-	*output_len = 0;
-	if (!*operation)
-		return ERROR_OPERATION_NONE;
-	err = check_step(*operation, step, (struct wire_bytes){NULL, data_len});
-	if (!err)
-		err = begin_parts(*operation, step, data_len, request, output_len);
-	return settle(operation, err, false);
-}
-
-/* One step's share of the result. */
-static enum err add(struct operation *operation, enum operation_step step, struct wire_bytes data,
-                    struct wire_buffer *out)
-{
-	size_t len = 0;
-	enum err err;
-
-	if (!operation->parts.gives)
-		return run(operation, step, data, NULL, NULL);
-	err = append(operation, step, data, bound(operation, data.len, step), out, &len);
-	operation->parts.output_len += len;
-	return err;
-}
-
-static enum err do_whole(struct operation *operation, struct wire_buffer *out)
-{
-	struct operation_parts *parts = &operation->parts;
-	struct wire_bytes whole = {
-		operation->message.gathered.data,
-		operation->message.gathered.len,
-	};
-	enum err err = give(operation, STEP_ONCE, whole, &parts->request, out, &parts->output_len);
-
-	wire_buffer_free(&operation->message.gathered);
-	return err;
-}
-
-static enum err take_part(struct operation *operation, struct wire_bytes data,
-                          struct wire_buffer *out)
-{
-	struct operation_parts *parts = &operation->parts;
-	enum err err;
-
-	if (data.len > parts->left_len)
-		return ERROR_PROTOCOL;
-	parts->left_len -= data.len;
-	parts->active = parts->left_len;
-	if (parts->whole) {
-		err = gather(operation, data);
-		return err || parts->active ? err : do_whole(operation, out);
-	}
-	err = add(operation, STEP_UPDATE, data, out);
-	if (!err && !parts->active && parts->step == STEP_ONCE)
-		err = add(operation, STEP_FINAL, (struct wire_bytes){NULL, 0}, out);
-	return err;
-}
-
-enum err operation_next_part(struct operation **operation, struct wire_bytes data,
-                             struct wire_buffer *out, uint64_t *output_len, bool *done)
-{
-	struct operation_parts *parts;
-	bool last;
-	enum err err;
-
-	*done = false;
-	*output_len = 0;
-	if (!operation_in_parts(*operation))
-		return ERROR_OPERATION_NONE;
-	parts = &(*operation)->parts;
-	err = take_part(*operation, data, out);
-	*done = !parts->active;
-	if (err || *done)
-		*output_len = parts->output_len;
-	last = *done && parts->step == STEP_ONCE;
-	if (!err && *done && parts->step == STEP_UPDATE)
-		(*operation)->updated = true;
-	return settle(operation, err, last);
-}
-
 /* ---- verification ---- */
 
 /* Families without verify: make it again and compare. */
@@ -588,11 +442,16 @@ enum err operation_verify_final(struct operation **operation, struct wire_bytes 
 	return settle(operation, verify(*operation, STEP_FINAL, nothing, signature), true);
 }
 
-enum err operation_expect(struct operation *operation, struct wire_bytes signature)
+enum err operation_keep_signature(struct operation *operation, struct wire_bytes signature)
 {
 	wire_put_raw(&operation->expected, signature.data, signature.len);
-	operation->expects = true;
 	return operation->expected.failed ? ERROR_MEMORY : ERROR_NONE;
+}
+
+enum err operation_expect(struct operation *operation, struct wire_bytes signature)
+{
+	operation->expects = true;
+	return operation_keep_signature(operation, signature);
 }
 
 bool operation_expects(const struct operation *operation)
@@ -604,6 +463,178 @@ struct wire_bytes operation_expected(const struct operation *operation)
 {
 	return (struct wire_bytes){operation->expected.data, operation->expected.len};
 }
+
+/* ---- data in parts ---- */
+
+bool operation_in_parts(const struct operation *operation)
+{
+	return operation && operation->parts.active;
+}
+
+size_t operation_part_work(const struct operation *operation, size_t len)
+{
+	if (operation->parts.whole && len == operation->parts.left_len)
+		return crypto_message_len(&operation->message) + len;
+	return len;
+}
+
+/* Is nothing done with the parts before all of them are there, but to hash them? */
+static bool gathers_parts(const struct operation *operation)
+{
+	return operation->parts.whole || operation->gathers;
+}
+
+bool operation_part_is_copied(const struct operation *operation)
+{
+	return operation->message.digest == DIGEST_NONE && gathers_parts(operation);
+}
+
+bool operation_part_in_place(const struct operation *operation)
+{
+	return operation->methods->in_place && !gathers_parts(operation) &&
+	       operation->methods->in_place(operation);
+}
+
+/* A one-shot cannot be made of updates where nothing may be given before all is known: a result
+ * that may be asked for again with a larger buffer, and plaintext that may be wrong. */
+static bool wants_whole(const struct operation *operation, enum operation_step step)
+{
+	return step == STEP_ONCE && operation->message.digest == DIGEST_NONE &&
+	       (operation->bound_only || operation->gathers);
+}
+
+enum err operation_expect_data(struct operation *operation, size_t len)
+{
+	return gathers_parts(operation) ? crypto_message_expect(&operation->message, len)
+	                                : ERROR_NONE;
+}
+
+static enum err begin_parts(struct operation *operation, enum operation_step step, size_t data_len,
+                            const struct output_request *request, uint64_t *output_len)
+{
+	size_t max = request ? bound(operation, data_len, step) : 0;
+
+	*output_len = max;
+	if (request && request->query)
+		return ERROR_NONE;
+	if (request && request->capacity < max && is_exact(operation, step))
+		return ERROR_BUFFER_TOO_SMALL;
+	operation->parts = (struct operation_parts){
+		.active = true,
+		.whole = wants_whole(operation, step),
+		.gives = request,
+		.step = step,
+		.request = request ? *request : (struct output_request){0},
+		.left_len = data_len,
+	};
+	*output_len = 0;
+	return operation_expect_data(operation, data_len);
+}
+
+enum err operation_begin_parts(struct operation **operation, enum operation_step step,
+                               uint64_t data_len, const struct output_request *request,
+                               uint64_t *output_len)
+{
+	enum err err;
+
+	*output_len = 0;
+	if (!*operation)
+		return ERROR_OPERATION_NONE;
+	err = check_step(*operation, step, (struct wire_bytes){NULL, data_len});
+	if (!err)
+		err = begin_parts(*operation, step, data_len, request, output_len);
+	return settle(operation, err, false);
+}
+
+/* One step's share of the result. */
+static enum err add(struct operation *operation, enum operation_step step, struct wire_bytes data,
+                    struct wire_buffer *out)
+{
+	size_t len = 0;
+	enum err err;
+
+	if (!operation->parts.gives)
+		return run(operation, step, data, NULL, NULL);
+	err = append(operation, step, data, bound(operation, data.len, step), out, &len);
+	operation->parts.output_len += len;
+	return err;
+}
+
+/* Does the last part say whether a signature is good? */
+static bool verifies(const struct operation *operation)
+{
+	return operation->kind == OPERATION_VERIFY && operation->parts.step == STEP_ONCE;
+}
+
+static enum err do_whole(struct operation *operation, struct wire_buffer *out)
+{
+	struct operation_parts *parts = &operation->parts;
+	struct wire_bytes whole = {
+		operation->message.gathered.data,
+		operation->message.gathered.len,
+	};
+	enum err err;
+
+	if (verifies(operation))
+		err = verify(operation, STEP_ONCE, whole, operation_expected(operation));
+	else
+		err = give(operation, STEP_ONCE, whole, &parts->request, out, &parts->output_len);
+	wire_buffer_free(&operation->message.gathered);
+	return err;
+}
+
+static enum err finish_parts(struct operation *operation, struct wire_buffer *out)
+{
+	const struct wire_bytes nothing = {NULL, 0};
+
+	if (operation->parts.whole)
+		return do_whole(operation, out);
+	if (verifies(operation))
+		return verify(operation, STEP_FINAL, nothing, operation_expected(operation));
+	return operation->parts.step == STEP_ONCE ? add(operation, STEP_FINAL, nothing, out)
+	                                          : ERROR_NONE;
+}
+
+static enum err take_part(struct operation *operation, struct wire_bytes data,
+                          struct wire_buffer *out)
+{
+	struct operation_parts *parts = &operation->parts;
+	enum err err;
+
+	if (data.len > parts->left_len)
+		return ERROR_PROTOCOL;
+	parts->left_len -= data.len;
+	parts->active = parts->left_len;
+	if (parts->whole)
+		err = gather(operation, data);
+	else
+		err = add(operation, STEP_UPDATE, data, out);
+	return err || parts->active ? err : finish_parts(operation, out);
+}
+
+enum err operation_next_part(struct operation **operation, struct wire_bytes data,
+                             struct wire_buffer *out, uint64_t *output_len, bool *done)
+{
+	struct operation_parts *parts;
+	bool last;
+	enum err err;
+
+	*done = false;
+	*output_len = 0;
+	if (!operation_in_parts(*operation))
+		return ERROR_OPERATION_NONE;
+	parts = &(*operation)->parts;
+	err = take_part(*operation, data, out);
+	*done = !parts->active;
+	if (err || *done)
+		*output_len = parts->output_len;
+	last = *done && parts->step == STEP_ONCE;
+	if (!err && *done && parts->step == STEP_UPDATE)
+		(*operation)->updated = true;
+	return settle(operation, err, last);
+}
+
+/* ---- keys that are digested ---- */
 
 /* The digest of a short secret betrays it, so only keys that could be read anyway are digested. */
 static bool digestible(const struct object *key)

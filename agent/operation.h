@@ -87,6 +87,11 @@ enum err operation_final(struct operation **operation, const struct output_reque
 enum err operation_begin_parts(struct operation **operation, enum operation_step step,
                                uint64_t data_len, const struct output_request *request,
                                uint64_t *output_len) MUST_CHECK;
+/* Before it, for a one-shot verification: what the message is to be verified with at the end. */
+enum err operation_keep_signature(struct operation *operation,
+                                  struct wire_bytes signature) MUST_CHECK;
+/* So many octets are still to come by updates: what gathers gets its memory at once. */
+enum err operation_expect_data(struct operation *operation, size_t len) MUST_CHECK;
 /* The next part. *done: it was the last, and *output_len is the length of the whole result. */
 enum err operation_next_part(struct operation **operation, struct wire_bytes data,
                              struct wire_buffer *out, uint64_t *output_len, bool *done) MUST_CHECK;
@@ -150,7 +155,6 @@ struct operation_parts {
 	bool gives; /* there is a result, for `request` */
 	enum operation_step step;
 	struct output_request request;
-	uint64_t begun_ns;   /* for the metrics */
 	uint64_t left_len;   /* octets still to come */
 	uint64_t output_len; /* of the result, so far */
 };
@@ -168,8 +172,8 @@ struct operation {
 	struct crypto_message message; /* what a gathering family has been given */
 	struct operation_parts parts;
 	struct wire_buffer result;
-	struct wire_buffer expected; /* the signature that Init brought (v3.2) */
-	bool expects;
+	struct wire_buffer expected; /* the signature, when it comes before the end of the data */
+	bool expects;                /* it came with the Init (v3.2) */
 	bool unapproved; /* set by start: its parameter makes it one that FIPS does not approve */
 	void *state;
 };

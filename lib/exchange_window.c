@@ -12,7 +12,6 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 
-#define FIELDS_LEN  256u /* of a request: data that may not fit the ring beside them go in parts */
 #define PAUSE_CALLS 256u /* between two requests for a window when the agent has none to give */
 #define LEN_LEN     4u   /* of a length on the wire */
 
@@ -24,7 +23,7 @@ struct course {
 	uint16_t ahead;          /* what went ahead of the first part */
 	uint32_t part_count;     /* requests that carry data */
 	uint32_t sent, received; /* requests and replies */
-	size_t output_at;        /* octets of the result that have come */
+	size_t output_at;        /* octets of IV, result and tag that have come */
 	bool done;               /* the result's length is known */
 	bool refused;            /* and nothing was done */
 	CK_RV status;
@@ -54,7 +53,7 @@ static uint8_t *slot(const struct course *course, uint32_t number)
 
 static struct wire_bytes part(const struct course *course, uint32_t number)
 {
-	const struct wire_bytes data = course->parts->data;
+	const struct wire_bytes data = *course->parts->data;
 	size_t at = (size_t)number * WIRE_WINDOW_PART_LEN, left;
 
 	if (course->parts->query || number >= course->part_count)
@@ -73,26 +72,55 @@ static uint16_t opcode_of(const struct course *course, uint32_t number)
 	return number < course->part_count ? WIRE_OPCODE_parts_next : WIRE_OPCODE_parts_rest;
 }
 
-static void encode(struct course *course, uint16_t opcode)
+/* The call's own request without its data. */
+static struct wire_bytes own_request(const struct course *course)
 {
-	struct wire_buffer *request = &course->connection->request;
+	struct wire_buffer *own = &course->connection->scratch[SCRATCH_REQUEST];
 	const struct exchange_parts *parts = course->parts;
+	struct wire_bytes data = *parts->data;
+
+	wire_buffer_reset(own, WIRE_CONTROL_LIMIT);
+	*parts->data = (struct wire_bytes){NULL, 0};
+	parts->message->encode(own, parts->request);
+	*parts->data = data;
+	return (struct wire_bytes){own->data, own->len};
+}
+
+static void encode_begin(struct course *course)
+{
 	const struct wire_parts_begin_request begin = {
-		.opcode = parts->opcode,
-		.session = parts->session,
-		.query = parts->query,
-		.capacity = parts->capacity,
-		.data_len = parts->data.len,
-	};
-	const struct wire_parts_next_request next = {
-		.opcode = parts->opcode,
-		.session = parts->session,
+		.opcode = course->parts->message->opcode,
+		.data_len = course->parts->data->len,
+		.request = own_request(course),
 	};
 
+	wire_encode_parts_begin_request(&course->connection->request, &begin);
+}
+
+static void encode_next(struct course *course)
+{
+	const struct wire_parts_next_request next = {
+		.opcode = course->parts->message->opcode,
+		.session = course->parts->session,
+	};
+
+	wire_encode_parts_next_request(&course->connection->request, &next);
+}
+
+/* False when there is no memory for it, or it has fields that leave the others no room in the ring.
+ */
+static bool encode(struct course *course, uint16_t opcode, uint16_t flags)
+{
+	struct connection *connection = course->connection;
+	size_t offset = exchange_begin_request(connection, opcode, flags);
+
 	if (opcode == WIRE_OPCODE_parts_begin)
-		wire_encode_parts_begin_request(request, &begin);
+		encode_begin(course);
 	else if (opcode == WIRE_OPCODE_parts_next)
-		wire_encode_parts_next_request(request, &next);
+		encode_next(course);
+	wire_frame_finish(&connection->request, offset);
+	return !connection->request.failed && !connection->scratch[SCRATCH_REQUEST].failed &&
+	       connection->request.len <= WIRE_RING_SIZE - EXCHANGE_FIELDS_LEN;
 }
 
 /* The last field is the part, whose octets are in the slot. */
@@ -101,7 +129,7 @@ static void announce(struct wire_buffer *request, size_t len)
 	wire_store_u32(request->data + request->len - LEN_LEN, (uint32_t)len);
 }
 
-/* EXCHANGE_ELSEWHERE when the request does not fit the ring, and was not sent. */
+/* EXCHANGE_ELSEWHERE when it was the first, and was not sent. */
 static enum exchange_result send_next(struct course *course)
 {
 	struct connection *connection = course->connection;
@@ -109,19 +137,18 @@ static enum exchange_result send_next(struct course *course)
 	uint16_t flags = opcode == WIRE_OPCODE_parts_rest ? 0 : WIRE_FRAME_WINDOW;
 	uint16_t ahead = connection->ahead.opcode;
 	struct wire_bytes octets = part(course, course->sent);
-	size_t offset = exchange_begin_request(connection, opcode, flags);
 	bool lost;
 
-	encode(course, opcode);
-	wire_frame_finish(&connection->request, offset);
-	if (connection->request.failed)
-		return EXCHANGE_ELSEWHERE;
+	if (!encode(course, opcode, flags))
+		return course->sent ? EXCHANGE_LOST : EXCHANGE_ELSEWHERE;
 	if (octets.len) {
 		memcpy(slot(course, course->sent), octets.data, octets.len);
 		announce(&connection->request, octets.len);
 	}
-	if (!exchange_send_request(connection, course->deadline, &lost))
-		return EXCHANGE_ELSEWHERE;
+	if (!exchange_send_request(connection, course->deadline, &lost)) {
+		wire_wipe(slot(course, course->sent), octets.len);
+		return course->sent ? EXCHANGE_LOST : EXCHANGE_ELSEWHERE;
+	}
 	if (lost)
 		return EXCHANGE_LOST;
 	if (!course->sent++) {
@@ -132,10 +159,16 @@ static enum exchange_result send_next(struct course *course)
 	return EXCHANGE_OK;
 }
 
+/* Octets that come in all, when the length of the result is known. */
+static size_t whole_len(const struct exchange_parts *parts)
+{
+	return parts->output ? parts->before.len + parts->output_len + parts->behind.len : 0;
+}
+
 /* Octets of the result that nothing on its way will bring. */
 static size_t unasked(const struct course *course)
 {
-	size_t left = course->parts->output_len - course->output_at;
+	size_t left = whole_len(course->parts) - course->output_at;
 	size_t asked = (size_t)(course->sent - course->received) * WIRE_WINDOW_SLOT_LEN;
 
 	return left > asked ? left - asked : 0;
@@ -197,18 +230,49 @@ static bool decode(struct course *course, uint16_t opcode, struct wire_bytes *ou
 	return true;
 }
 
+/* Where the next octets of the result go, and how many of them at most. */
+static uint8_t *place_of_next(const struct course *course, size_t *room)
+{
+	const struct exchange_parts *parts = course->parts;
+	uint64_t output_len = course->done ? parts->output_len : parts->capacity;
+	size_t at = course->output_at;
+
+	if (at < parts->before.len) {
+		*room = parts->before.len - at;
+		return parts->before.octets + at;
+	}
+	at -= parts->before.len;
+	if (at < output_len) {
+		*room = output_len - at;
+		return parts->output + at;
+	}
+	at -= output_len;
+	*room = at < parts->behind.len ? parts->behind.len - at : 0;
+	return parts->behind.octets + at;
+}
+
 /* Into the caller's memory. False when it is more than was asked for, or the agent has given up the
  * window meanwhile, as when it ends. */
-static bool copy_out(struct course *course, struct wire_bytes output)
+static bool copy_out(struct course *course, struct wire_bytes octets)
 {
 	const struct exchange_parts *parts = course->parts;
 
-	if (!output.len)
+	if (!octets.len)
 		return true;
-	if (!parts->output || output.len > parts->capacity - course->output_at)
+	if (!parts->output || (course->done && parts->output_len > parts->capacity))
 		return false;
-	memcpy(parts->output + course->output_at, output.data, output.len);
-	course->output_at += output.len;
+	while (octets.len) {
+		size_t room, now;
+		uint8_t *place = place_of_next(course, &room);
+
+		if (!room)
+			return false;
+		now = octets.len < room ? octets.len : room;
+		memcpy(place, octets.data, now);
+		octets.data += now;
+		octets.len -= now;
+		course->output_at += now;
+	}
 	/* Not a plain load, which might come before the copy. */
 	return atomic_fetch_or(&course->connection->window.area->alive, 0);
 }
@@ -267,16 +331,16 @@ static enum exchange_result run(struct course *course)
 static bool is_complete(const struct course *course)
 {
 	return course->status || !course->parts->output ||
-	       (course->done && course->output_at == course->parts->output_len);
+	       (course->done && course->output_at == whole_len(course->parts));
 }
 
 /* The output may lie where the data are, since it is never ahead of them, but not across them. */
 static bool overlap(const struct exchange_parts *parts)
 {
-	uintptr_t data = (uintptr_t)parts->data.data, output = (uintptr_t)parts->output;
+	uintptr_t data = (uintptr_t)parts->data->data, output = (uintptr_t)parts->output;
 
 	return parts->output && data != output && data < output + parts->capacity &&
-	       output < data + parts->data.len;
+	       output < data + parts->data->len;
 }
 
 /* False when there is none; *lost: the connection is lost. */
@@ -311,13 +375,13 @@ enum exchange_result exchange_run_parts(struct connection *connection, struct ex
 	enum exchange_result result;
 	bool lost;
 
-	if (parts->data.len <= WIRE_RING_SIZE - FIELDS_LEN || overlap(parts))
+	if (!exchange_worth_parts(parts->data->len) || overlap(parts))
 		return EXCHANGE_ELSEWHERE;
 	if (!has_window(connection, deadline, &lost))
 		return lost ? EXCHANGE_LOST : EXCHANGE_ELSEWHERE;
 	course.first_turn = connection->window.turn;
 	if (!parts->query)
-		course.part_count = (uint32_t)((parts->data.len - 1) / WIRE_WINDOW_PART_LEN + 1);
+		course.part_count = (uint32_t)((parts->data->len - 1) / WIRE_WINDOW_PART_LEN + 1);
 	result = run(&course);
 	wire_ring_clean(&connection->ring.requests);
 	if (result)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "wire/buffer.h"
+#include "wire/ring.h"
 #include "wire/window.h"
 
 struct exchange_window {
@@ -21,16 +22,35 @@ struct exchange_window {
 	uint32_t turn;            /* requests that used it */
 };
 
+struct exchange_message;
+
+/* Memory that `len` octets come to. */
+struct exchange_aside {
+	uint8_t *octets;
+	size_t len;
+};
+
 /* A call of wire/parts.def. */
 struct exchange_parts {
-	uint16_t opcode;
+	const struct exchange_message *message;
+	const void *request;     /* the call's own */
+	struct wire_bytes *data; /* its field, whose octets go in parts */
 	uint64_t session;
-	struct wire_bytes data;
-	uint8_t *output;     /* NULL: only the length is wanted, or there is no result */
-	bool query;          /* only the length is wanted */
-	uint64_t capacity;   /* of `output` */
+	bool query;      /* only the length is wanted */
+	uint8_t *output; /* NULL: a query, or there is no result */
+	uint64_t capacity;
 	uint64_t output_len; /* what the agent says of it */
+	/* Of an encrypted message: its IV comes before the output, its tag behind it. */
+	struct exchange_aside before, behind;
 };
+
+#define EXCHANGE_FIELDS_LEN 256u /* of a request: data that may not fit the ring beside them */
+
+/* Do so many octets go in parts, where that is possible? */
+static inline bool exchange_worth_parts(size_t len)
+{
+	return len > WIRE_RING_SIZE - EXCHANGE_FIELDS_LEN;
+}
 
 /* Maps what the agent sent. False when it is not what it should be. */
 bool exchange_window_map(struct exchange_window *window, int fd);

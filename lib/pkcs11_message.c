@@ -121,6 +121,25 @@ static CK_RV give_tag(struct connection *connection, const struct parameter *par
 	return CKR_OK;
 }
 
+/* Where IV and tag come to when the data go in parts. */
+struct aside {
+	CK_BYTE iv[32], tag[16]; /* a slot of the window has room for both beside a part */
+};
+
+_Static_assert(WIRE_WINDOW_SLOT_LEN - WIRE_WINDOW_PART_LEN >= sizeof(struct aside),
+               "an IV and a tag go with a part");
+
+/* False when they are longer than that; then the message does not go in parts. */
+static bool sets_aside(const struct parameter *given, bool begins, bool ends, struct aside *aside,
+                       struct exchange_parts *parts)
+{
+	if (given->iv_len > sizeof(aside->iv) || given->tag_len > sizeof(aside->tag))
+		return false;
+	parts->before = (struct exchange_aside){aside->iv, begins ? given->iv_len : 0};
+	parts->behind = (struct exchange_aside){aside->tag, ends ? given->tag_len : 0};
+	return true;
+}
+
 STREAM_INIT(C_MessageEncryptInit, message_encrypt_init, CKF_MESSAGE_ENCRYPT)
 STREAM_INIT(C_MessageDecryptInit, message_decrypt_init, CKF_MESSAGE_DECRYPT)
 STREAM_INIT(C_MessageSignInit, message_sign_init, CKF_MESSAGE_SIGN)
@@ -138,7 +157,9 @@ EXPORT CK_RV C_EncryptMessage(CK_SESSION_HANDLE session, void *parameter, CK_ULO
 {
 	struct wire_encrypt_message_request request = {.session = session, .query = !output};
 	struct wire_encrypt_message_reply reply = {0};
+	struct exchange_parts *parts = STREAM_PARTS(encrypt_message, request);
 	struct parameter given;
+	struct aside aside;
 	CK_RV rv;
 	connection_auto connection = instance_borrow(&rv);
 
@@ -154,7 +175,14 @@ EXPORT CK_RV C_EncryptMessage(CK_SESSION_HANDLE session, void *parameter, CK_ULO
 	request.fixed_bits = given.fixed_bits;
 	PUT_PARAMETER(request, given, aad, aad_len);
 	request.data = (struct wire_bytes){data, data_len};
-	rv = request_encrypt_message_bulk(connection, &request, &reply);
+	if (sets_aside(&given, true, true, &aside, parts) &&
+	    stream_in_parts(connection, parts, output, output_len, &reply.output_len, &reply.output,
+	                    &rv)) {
+		reply.iv = (struct wire_bytes){aside.iv, given.iv_len};
+		reply.tag = (struct wire_bytes){aside.tag, given.tag_len};
+	} else {
+		rv = request_encrypt_message_bulk(connection, &request, &reply);
+	}
 	rv = stream_finish(connection, rv, reply.output_len, reply.output, output, output_len);
 	if (!rv && output)
 		rv = give_iv(connection, &given, reply.iv);
@@ -193,7 +221,9 @@ EXPORT CK_RV C_EncryptMessageNext(CK_SESSION_HANDLE session, void *parameter,
 		.data = {data, data_len},
 	};
 	struct wire_encrypt_message_next_reply reply = {0};
+	struct exchange_parts *parts = STREAM_PARTS(encrypt_message_next, request);
 	struct parameter given;
+	struct aside aside;
 	CK_RV rv;
 	connection_auto connection = instance_borrow(&rv);
 
@@ -205,7 +235,12 @@ EXPORT CK_RV C_EncryptMessageNext(CK_SESSION_HANDLE session, void *parameter,
 	if (rv)
 		return rv;
 	request.capacity = output ? *output_len : 0;
-	rv = request_encrypt_message_next_bulk(connection, &request, &reply);
+	if (sets_aside(&given, false, request.last, &aside, parts) &&
+	    stream_in_parts(connection, parts, output, output_len, &reply.output_len, &reply.output,
+	                    &rv))
+		reply.tag = (struct wire_bytes){aside.tag, given.tag_len};
+	else
+		rv = request_encrypt_message_next_bulk(connection, &request, &reply);
 	rv = stream_finish(connection, rv, reply.output_len, reply.output, output, output_len);
 	return rv || !output || !request.last ? rv : give_tag(connection, &given, reply.tag);
 }
@@ -234,7 +269,9 @@ EXPORT CK_RV C_DecryptMessage(CK_SESSION_HANDLE session, void *parameter, CK_ULO
 	PUT_PARAMETER(request, given, aad, aad_len);
 	request.tag = (struct wire_bytes){given.tag, given.tag_len};
 	request.data = (struct wire_bytes){data, data_len};
-	rv = request_decrypt_message_bulk(connection, &request, &reply);
+	if (!stream_in_parts(connection, STREAM_PARTS(decrypt_message, request), output, output_len,
+	                     &reply.output_len, &reply.output, &rv))
+		rv = request_decrypt_message_bulk(connection, &request, &reply);
 	return stream_finish(connection, rv, reply.output_len, reply.output, output, output_len);
 }
 
@@ -281,7 +318,9 @@ EXPORT CK_RV C_DecryptMessageNext(CK_SESSION_HANDLE session, void *parameter,
 	request.capacity = output ? *output_len : 0;
 	if (request.last)
 		request.tag = (struct wire_bytes){given.tag, given.tag_len};
-	rv = request_decrypt_message_next_bulk(connection, &request, &reply);
+	if (!stream_in_parts(connection, STREAM_PARTS(decrypt_message_next, request), output,
+	                     output_len, &reply.output_len, &reply.output, &rv))
+		rv = request_decrypt_message_next_bulk(connection, &request, &reply);
 	return stream_finish(connection, rv, reply.output_len, reply.output, output, output_len);
 }
 
@@ -315,7 +354,9 @@ EXPORT CK_RV C_SignMessage(CK_SESSION_HANDLE session, void *parameter, CK_ULONG 
 	if (rv)
 		return rv;
 	request.capacity = signature ? *signature_len : 0;
-	rv = request_sign_message_bulk(connection, &request, &reply);
+	if (!stream_in_parts(connection, STREAM_PARTS(sign_message, request), signature,
+	                     signature_len, &reply.output_len, &reply.output, &rv))
+		rv = request_sign_message_bulk(connection, &request, &reply);
 	return stream_finish(connection, rv, reply.output_len, reply.output, signature,
 	                     signature_len);
 }
@@ -355,7 +396,9 @@ EXPORT CK_RV C_SignMessageNext(CK_SESSION_HANDLE session, void *parameter, CK_UL
 	if (rv)
 		return rv;
 	request.capacity = signature && signature_len ? *signature_len : 0;
-	rv = request_sign_message_next_bulk(connection, &request, &reply);
+	if (!stream_in_parts(connection, STREAM_PARTS(sign_message_next, request), signature,
+	                     signature_len, &reply.output_len, &reply.output, &rv))
+		rv = request_sign_message_next_bulk(connection, &request, &reply);
 	return signature_len ? stream_finish(connection, rv, reply.output_len, reply.output,
 	                                     signature, signature_len)
 	                     : rv;
@@ -380,7 +423,12 @@ EXPORT CK_RV C_VerifyMessage(CK_SESSION_HANDLE session, void *parameter, CK_ULON
 		rv = no_parameter(parameter, parameter_len);
 	if (!rv)
 		rv = stream_check_signature(signature, signature_len);
-	return rv ? rv : request_verify_message_bulk(connection, &request, NULL);
+	if (rv)
+		return rv;
+	if (!stream_in_parts(connection, STREAM_PARTS(verify_message, request), NULL, NULL, NULL,
+	                     NULL, &rv))
+		rv = request_verify_message_bulk(connection, &request, NULL);
+	return rv;
 }
 
 EXPORT CK_RV C_VerifyMessageBegin(CK_SESSION_HANDLE session, void *parameter,
@@ -420,5 +468,8 @@ EXPORT CK_RV C_VerifyMessageNext(CK_SESSION_HANDLE session, void *parameter, CK_
 		return rv;
 	if (signature)
 		request.signature = (struct wire_bytes){signature, signature_len};
-	return request_verify_message_next_bulk(connection, &request, NULL);
+	if (!stream_in_parts(connection, STREAM_PARTS(verify_message_next, request), NULL, NULL,
+	                     NULL, NULL, &rv))
+		rv = request_verify_message_next_bulk(connection, &request, NULL);
+	return rv;
 }

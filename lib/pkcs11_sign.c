@@ -34,7 +34,9 @@ EXPORT CK_RV C_Verify(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_le
 		rv = deferred_prepare(connection, DEFERRED_VERIFY, session);
 	if (rv)
 		return rv;
-	rv = request_verify(connection, &request, NULL);
+	if (!stream_in_parts(connection, STREAM_PARTS(verify, request), NULL, NULL, NULL, NULL,
+	                     &rv))
+		rv = request_verify(connection, &request, NULL);
 	if (!rv || rv == CKR_SIGNATURE_INVALID)
 		deferred_ended(connection, DEFERRED_VERIFY, session);
 	return rv;

@@ -21,33 +21,33 @@ CK_RV stream_check_data(const void *data, CK_ULONG len, CK_RV too_long)
 static bool may_go_in_parts(uint16_t opcode)
 {
 	switch (opcode) {
-#define PARTS(name, kind, step, output) case WIRE_OPCODE_##name:
+#define PARTS(name, kind, step, fields, other)       case WIRE_OPCODE_##name:
+#define PARTS_OF_MESSAGE(name, kind, extent, fields) case WIRE_OPCODE_##name:
 #include "wire/parts.def"
 #undef PARTS
+#undef PARTS_OF_MESSAGE
 		return true;
 	default:
 		return false;
 	}
 }
 
-bool stream_in_parts(struct connection *connection, uint16_t opcode, CK_SESSION_HANDLE session,
-                     struct wire_bytes data, CK_BYTE *output, const CK_ULONG *capacity,
-                     uint64_t *output_len, struct wire_bytes *result, CK_RV *rv)
+bool stream_in_parts(struct connection *connection, struct exchange_parts *parts, CK_BYTE *output,
+                     const CK_ULONG *capacity, uint64_t *output_len, struct wire_bytes *result,
+                     CK_RV *rv)
 {
-	struct exchange_parts parts = {
-		.opcode = opcode,
-		.session = session,
-		.data = data,
-		.output = output,
-		.query = capacity && !output,
-		.capacity = output ? *capacity : 0,
-	};
-
-	if (!may_go_in_parts(opcode) || !channel_call_parts(connection, &parts, rv))
+	if (!exchange_worth_parts(parts->data->len) || !may_go_in_parts(parts->message->opcode))
 		return false;
 	if (capacity) {
-		*output_len = parts.output_len;
-		*result = (struct wire_bytes){output, parts.output_len};
+		parts->output = output;
+		parts->query = !output;
+		parts->capacity = output ? *capacity : 0;
+	}
+	if (!channel_call_parts(connection, parts, rv))
+		return false;
+	if (capacity) {
+		*output_len = parts->output_len;
+		*result = (struct wire_bytes){output, parts->output_len};
 	}
 	return true;
 }

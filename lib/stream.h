@@ -21,11 +21,19 @@ CK_RV stream_check_data(const void *data, CK_ULONG len, CK_RV too_long);
 CK_RV stream_check_signature(const CK_BYTE *signature, CK_ULONG signature_len);
 /* An Init without a mechanism ends the active operation (v3.0 §5.8.1 and its kin). */
 CK_RV stream_cancel(struct connection *connection, CK_SESSION_HANDLE session, CK_FLAGS flag);
-/* The call of data in and result out (or none: `output_len` NULL) with data enough to go in parts:
- * *rv and the reply's fields are the agent's answer. False: it goes as one request. */
-bool stream_in_parts(struct connection *connection, uint16_t opcode, CK_SESSION_HANDLE session,
-                     struct wire_bytes data, CK_BYTE *output, const CK_ULONG *capacity,
-                     uint64_t *output_len, struct wire_bytes *result, CK_RV *rv);
+/* What is said of a call whose data may go in parts; `request` is its request structure. */
+#define STREAM_PARTS(name, of_request)                                                             \
+	(&(struct exchange_parts){                                                                 \
+		.message = &exchange_message_of_##name,                                            \
+		.request = &(of_request),                                                          \
+		.data = &(of_request).data,                                                        \
+		.session = (of_request).session,                                                   \
+	})
+/* Data in and result out (or none: `capacity` NULL), with data enough to go in parts: *rv and the
+ * reply's fields are the agent's answer. False: it goes as one request. */
+bool stream_in_parts(struct connection *connection, struct exchange_parts *parts, CK_BYTE *output,
+                     const CK_ULONG *capacity, uint64_t *output_len, struct wire_bytes *result,
+                     CK_RV *rv);
 /* Gives the caller the reply's result; `rv` is the agent's answer. */
 CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len,
                     struct wire_bytes result, CK_BYTE *output, CK_ULONG *output_len_out);
@@ -96,8 +104,8 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 			rv = deferred_failure(connection, kind, session);                          \
 		if (rv)                                                                            \
 			return rv;                                                                 \
-		if (stream_in_parts(connection, WIRE_OPCODE_##name, session, request.data, NULL,   \
-		                    NULL, NULL, NULL, &rv))                                        \
+		if (stream_in_parts(connection, STREAM_PARTS(name, request), NULL, NULL, NULL,     \
+		                    NULL, &rv))                                                    \
 			return rv;                                                                 \
 		return request_##name##_bulk(connection, &request, NULL);                          \
 	}
@@ -126,8 +134,8 @@ CK_RV stream_finish(struct connection *connection, CK_RV rv, uint64_t output_len
 		if (rv)                                                                            \
 			return rv;                                                                 \
 		request.capacity = output ? *output_len : 0;                                       \
-		if (!stream_in_parts(connection, WIRE_OPCODE_##name, session, request.data,        \
-		                     output, output_len, &reply.output_len, &reply.output, &rv))   \
+		if (!stream_in_parts(connection, STREAM_PARTS(name, request), output, output_len,  \
+		                     &reply.output_len, &reply.output, &rv))                       \
 			rv = request_##name##_bulk(connection, &request, &reply);                  \
 		if ((is_whole) && !rv && output)                                                   \
 			deferred_ended(connection, kind, session);                                 \

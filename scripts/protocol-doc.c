@@ -195,11 +195,15 @@ static void print_window(void)
 	     "it "
 	     "are answered by\n"
 	     "`CKR_OPERATION_NOT_INITIALIZED`.\n\n"
-	     "| call | output |\n"
+	     "| call | works on |\n"
 	     "|---|---|");
-#define PARTS(name, kind, step, output) printf("| `%s` | %s |\n", #name, #output);
+#define PARTS(name, kind, step, fields, other)                                                     \
+	printf("| `%s` | the operation %s, step %s |\n", #name, #kind, #step);
+#define PARTS_OF_MESSAGE(name, kind, extent, fields)                                               \
+	printf("| `%s` | the messages of %s, %s |\n", #name, #kind, #extent);
 #include "wire/parts.def"
 #undef PARTS
+#undef PARTS_OF_MESSAGE
 	puts("");
 }
 

@@ -31,8 +31,9 @@
 /* Feature bits of the hello. */
 #define WIRE_FEATURE_RING   1ull /* wire/ring.h */
 #define WIRE_FEATURE_EPOCH  2ull /* wire/epoch.h, with the ring; and WIRE_FRAME_QUIET */
-#define WIRE_FEATURE_WINDOW 4ull /* wire/window.h, with the ring; and the messages parts_* */
-#define WIRE_FEATURES       (WIRE_FEATURE_RING | WIRE_FEATURE_EPOCH | WIRE_FEATURE_WINDOW)
+#define WIRE_FEATURE_WINDOW 8ull /* wire/window.h, with the ring; and the messages parts_* */
+/* 4 was a window with another parts_begin. */
+#define WIRE_FEATURES (WIRE_FEATURE_RING | WIRE_FEATURE_EPOCH | WIRE_FEATURE_WINDOW)
 
 struct wire_frame_header {
 	uint32_t body_len;

@@ -9,10 +9,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "api.h"
-#include "wire/window.h"
+#include "bulk.h"
 
-#define PART      WIRE_WINDOW_PART_LEN
 #define ALL_SLOTS (WIRE_WINDOW_SLOTS * PART)
 #define LIMIT     (64u * 1024u * 1024u)
 #define ROOM      (LIMIT + 64u)
@@ -335,20 +333,6 @@ TEST(overlapping_buffers)
 	close_all();
 }
 
-static unsigned int records_of(const char *operation)
-{
-	char line[2048], wanted[64];
-	unsigned int count = 0;
-	FILE *log = fopen(api_path("audit.jsonl"), "r");
-
-	snprintf(wanted, sizeof(wanted), "\"operation\":\"%s\"", operation);
-	ASSERT_NOT_NULL(log);
-	while (fgets(line, sizeof(line), log))
-		count += strstr(line, wanted) != NULL;
-	fclose(log);
-	return count;
-}
-
 /* The log is written behind the replies; a clean end writes all of it. */
 TEST(one_record_for_each_call)
 {
@@ -365,9 +349,9 @@ TEST(one_record_for_each_call)
 	GIVES(p11->C_DigestUpdate(session, in, 1 << 20), CKR_OPERATION_NOT_INITIALIZED);
 	OK(p11->C_Finalize(NULL));
 	ASSERT_EQ(api_end_agent(SIGTERM), 0);
-	EXPECT_EQ(records_of("C_Encrypt"), 2);
-	EXPECT_EQ(records_of("C_DigestUpdate"), 1); /* the failure */
-	EXPECT_EQ(records_of("(data in parts)"), 0);
+	EXPECT_EQ(bulk_records_of("C_Encrypt"), 2);
+	EXPECT_EQ(bulk_records_of("C_DigestUpdate"), 1); /* the failure */
+	EXPECT_EQ(bulk_records_of("(data in parts)"), 0);
 	close_all();
 }
 
@@ -404,21 +388,6 @@ TEST_TIMEOUT(threads, 120)
 	close_all();
 }
 
-/* The window of this process, which has one; our own memory, but not ours to know. */
-static struct wire_window *find_window(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	unsigned long begin = 0;
-	char line[512];
-
-	ASSERT_NOT_NULL(maps);
-	while (fgets(line, sizeof(line), maps) && !strstr(line, "memfd:craton-hsm window"))
-		;
-	ASSERT_EQ(sscanf(line, "%lx-", &begin), 1);
-	fclose(maps);
-	return (struct wire_window *)begin; /* NOLINT(performance-no-int-to-ptr) */
-}
-
 /* What passed through it is wiped when the call is over, also when it failed. */
 TEST(nothing_stays_in_the_window)
 {
@@ -430,8 +399,8 @@ TEST(nothing_stays_in_the_window)
 	OK(p11->C_EncryptInit(session, &cbc, key));
 	GIVES(p11->C_Encrypt(session, in, 100001, out, &got), CKR_DATA_LEN_RANGE);
 	GIVES(p11->C_DigestUpdate(session, in, MEDIUM), CKR_OPERATION_NOT_INITIALIZED);
-	octets = (const uint8_t *)find_window()->slots;
-	for (size_t i = 0; i < sizeof(find_window()->slots); i++)
+	octets = (const uint8_t *)bulk_window()->slots;
+	for (size_t i = 0; i < sizeof(bulk_window()->slots); i++)
 		ASSERT_EQ(octets[i], 0);
 	close_all();
 }
@@ -463,7 +432,7 @@ TEST_TIMEOUT(scribbled_while_it_is_worked_on, 120)
 
 	open_all();
 	encrypt_and_back(&cbc, EVP_aes_256_cbc(), len);
-	ASSERT_EQ(pthread_create(&thread, NULL, scribble, find_window()), 0);
+	ASSERT_EQ(pthread_create(&thread, NULL, scribble, bulk_window()), 0);
 	for (int i = 0; i < 150; i++) {
 		CK_MECHANISM *mechanism = mechanisms[i % 3];
 

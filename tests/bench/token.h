@@ -21,6 +21,7 @@
 
 /* The process's module; only set up by token_open(). */
 static struct {
+	void *module;
 	CK_FUNCTION_LIST *p11;
 	CK_SLOT_ID slot;
 	CK_SESSION_HANDLE session; /* keeps the login alive */
@@ -38,6 +39,7 @@ static bool token_load(const char *path, struct bench_error *error)
 
 	if (module)
 		get_list = (CK_C_GetFunctionList)dlsym(module, "C_GetFunctionList");
+	token.module = module;
 	if (!get_list) {
 		fprintf(stderr, "%s: %s\n", path, dlerror());
 		return bench_check(error, "dlopen", CKR_GENERAL_ERROR);

@@ -691,6 +691,34 @@ TEST(all_go_through_the_window)
 	close_all();
 }
 
+/* A request whose other fields take much of the ring: from some length on it goes as a whole. */
+TEST(much_besides_the_data)
+{
+	static CK_BYTE long_aad[20000];
+	struct cipher cipher;
+	bool by_window = true;
+	CK_ULONG got;
+
+	open_with_window();
+	cipher = cipher_number(0);
+	OK(p->v3.C_MessageEncryptInit(session, cipher.mechanism, cipher.key));
+	OK(p->v3.C_MessageDecryptInit(session, cipher.mechanism, cipher.key));
+	for (CK_ULONG len = 7000; len <= sizeof(long_aad); len += len < 8400 ? 7 : 500) {
+		bulk_watch();
+		got = 3 * PART;
+		OK(p->v3.C_EncryptMessage(session, cipher.parameter, cipher.parameter_len, long_aad,
+		                          len, in, 3 * PART, out, &got));
+		/* Once it does not fit, more does not. */
+		EXPECT_FALSE(bulk_was_touched() && !by_window);
+		by_window = bulk_touched;
+		OK(p->v3.C_DecryptMessage(session, cipher.parameter, cipher.parameter_len, long_aad,
+		                          len, out, 3 * PART, out, &got));
+		ASSERT_MEMEQ(out, in, 3 * PART);
+	}
+	EXPECT_FALSE(by_window);
+	close_all();
+}
+
 /* As of calls with few data: one record each, none of what only asks or goes on. */
 TEST(one_record_for_each_call)
 {

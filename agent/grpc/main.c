@@ -16,7 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config.h"
+#include "grpc/errand.h"
 #include "grpc/front.h"
 #include "grpc/tls.h"
 #include "grpc/watch.h"
@@ -24,8 +26,9 @@
 #include "metrics_http.h"
 #include "notify.h"
 
-#define ERROR_LEN 1024u
-#define BACKLOG   1024
+#define ERROR_LEN  1024u
+#define BACKLOG    1024
+#define KEY_WAIT_S 10u /* for a key in a token, at the start */
 
 static const char usage[] =
 	"usage: cratond [--check-config] [CONFIG]\n"
@@ -200,6 +203,64 @@ static int parse_arguments(int argc, char **argv, struct options *options)
 	return -1;
 }
 
+struct first_load {
+	struct errand errand;
+	struct front *front;
+	struct config *config;
+	struct settings *settings;
+	char error[ERROR_LEN];
+};
+
+static void load_first(struct errand *errand)
+{
+	struct first_load *load = container_of(errand, struct first_load, errand);
+
+	load->settings = settings_new(load->front, load->config, load->error, sizeof(load->error));
+}
+
+/* As an errand, which is left behind if the agent hangs: the process then ends. */
+static struct settings *load_from_token(struct errands *errands, struct first_load *load,
+                                        char *error, size_t error_len)
+{
+	struct settings *settings;
+
+	load->errand.run = load_first;
+	errands_add(errands, &load->errand);
+	if (!errands_wait(errands, clock_monotonic_ns() + KEY_WAIT_S * 1000000000ull)) {
+		snprintf(error, error_len,
+		         "[daemon].tls_key: the agent has not given the key in %u seconds",
+		         KEY_WAIT_S);
+		return NULL;
+	}
+	settings = load->settings;
+	snprintf(error, error_len, "%s", load->error);
+	errands_close(errands);
+	free(load);
+	return settings;
+}
+
+/* Takes the configuration over. */
+static struct settings *first_settings(struct front *front, struct config *config, char *error,
+                                       size_t error_len)
+{
+	struct first_load *load;
+	struct errands *errands;
+
+	if (!tls_key_is_in_token(config->daemon.tls_key))
+		return settings_new(front, config, error, error_len);
+	load = calloc(1, sizeof(*load));
+	errands = load ? errands_open() : NULL;
+	if (!errands) {
+		free(load);
+		config_free(config);
+		snprintf(error, error_len, "out of memory");
+		return NULL;
+	}
+	load->front = front;
+	load->config = config;
+	return load_from_token(errands, load, error, error_len);
+}
+
 /* Reads everything that a start reads; what is wrong is said before anything is opened to the
  * world. */
 static int run(struct front *front, const struct options *options, char *error, size_t error_len)
@@ -215,7 +276,7 @@ static int run(struct front *front, const struct options *options, char *error, 
 		return -1;
 	}
 	tls_key_use_module(config);
-	front->settings = settings_new(front, config, error, error_len);
+	front->settings = first_settings(front, config, error, error_len);
 	if (!front->settings)
 		return -1;
 	return options->check_config ? 0 : serve(front, error, error_len);

@@ -120,4 +120,23 @@ key_in_token && kill -HUP "$FRONT_PID"
 check "a reload waits for the agent" wait_for 20 takes_key 2
 check_here "it stops" stops_in_time
 wake_agent
+
+# ---- the start ----
+key_in_token
+check "with the agent there the configuration is good" timeout 20 "$BUILD/cratond" --check-config "$SCRATCH/craton_hsm.toml"
+# Another agent greets, and says nothing more.
+coproc SILENT { exec python3 "$TOP/tests/grpc/silent_agent.py" "$SCRATCH/silent.sock"; }
+SCRATCH_PIDS+=("$SILENT_PID")
+read -rt 20 _ <&"${SILENT[0]}"
+gives_up() { # OPTION...: ends by itself, in time, and says why
+	CRATON_HSM_SOCKET=$SCRATCH/silent.sock timeout 30 "$BUILD/cratond" "$@" "$SCRATCH/craton_hsm.toml" >"$SCRATCH/start.out" 2>&1
+	local status=$?
+	cat "$SCRATCH/start.out"
+	[ $status -eq 1 ] && grep -qF 'tls_key: the agent has not given the key in' "$SCRATCH/start.out"
+}
+check "while it hangs that cannot be known" gives_up --check-config
+check "nor is there a start" gives_up
+check_here "with one that speaks there is" front_launch
+check "with the key in the token" sees token
+check_here "it stops" front_stop
 ktap_done

@@ -8,6 +8,8 @@
 #include "connection.h"
 #include "slots.h"
 
+#define GROWTH 8u
+
 /*
  * Runs the whole frames at the front of `octets`. Returns how many octets it took, or SIZE_MAX when
  * the client broke the protocol. *wanted_len is the length of the frame that is not whole yet,
@@ -49,10 +51,6 @@ static bool keep_partial(struct connection *connection, struct wire_bytes rest, 
 	wire_buffer_init(&connection->partial,
 	                 bulk ? WIRE_BULK_LIMIT + WIRE_FRAME_HEADER_LEN : control_len,
 	                 bulk ? NULL : &slots_wire_allocator);
-	/* Room for all of it at once, which costs memory only as it is filled: growing would copy
-	 * and wipe again and again. It does where there is no such room. */
-	if (bulk)
-		(void)wire_buffer_reserve(&connection->partial, wanted_len);
 	wire_put_raw(&connection->partial, rest.data, rest.len);
 	return !connection->partial.failed;
 }
@@ -65,6 +63,20 @@ static size_t partial_wanted(const struct connection *connection)
 		return WIRE_FRAME_HEADER_LEN;
 	wire_frame_parse(&header, connection->partial.data);
 	return WIRE_FRAME_HEADER_LEN + (size_t)header.body_len;
+}
+
+/* To grow by little would copy and wipe again and again; but what a client merely announces gets no
+ * memory. So there is room for some times what has come. Where there is not, less has to do. */
+static void make_room(struct wire_buffer *partial, size_t wanted_len, size_t more_len)
+{
+	size_t room = GROWTH * partial->len;
+
+	if (more_len <= partial->capacity - partial->len)
+		return;
+	if (room > wanted_len)
+		room = wanted_len;
+	if (room > partial->len)
+		(void)wire_buffer_reserve(partial, room - partial->len);
 }
 
 /*
@@ -80,6 +92,8 @@ static bool complete_partial(struct connection *connection, struct wire_bytes *o
 		size_t now = missing < octets->len ? missing : octets->len;
 		struct wire_bytes whole;
 
+		if (!connection->partial.allocator)
+			make_room(&connection->partial, partial_wanted(connection), now);
 		wire_put_raw(&connection->partial, octets->data, now);
 		octets->data += now;
 		octets->len -= now;

@@ -181,10 +181,12 @@ static enum err begin_operation(const struct target *target, const struct parts_
 		return ERROR_OPERATION_NONE;
 	if (wanted->tag.len)
 		err = operation_keep_signature(*target->operation, wanted->tag);
-	if (!err)
-		err = operation_begin_parts(target->operation, parts->step, data_len,
-		                            parts->gives ? &wanted->output : NULL, output_len);
-	return err;
+	if (err) {
+		give_up(target);
+		return err;
+	}
+	return operation_begin_parts(target->operation, parts->step, data_len,
+	                             parts->gives ? &wanted->output : NULL, output_len);
 }
 
 static enum err begin_series(struct call *call, const struct target *target,

@@ -71,6 +71,16 @@ static bool run_encrypt(void *argument)
 	            &len);
 }
 
+static bool run_decrypt(void *argument)
+{
+	struct worker *worker = argument;
+	CK_ULONG len = worker->len + OUTPUT_ROOM;
+
+	return CALL(worker, C_DecryptInit, worker->session, &worker->mechanism, worker->aes) &&
+	       CALL(worker, C_Decrypt, worker->session, worker->output, worker->len + TAG_LEN,
+	            worker->input, &len);
+}
+
 /* NULL when the module has no such functions. */
 static struct cryptoki_3_0 *functions_of_3_0(void)
 {
@@ -114,7 +124,8 @@ static bool import(struct worker *worker, CK_KEY_TYPE type, CK_OBJECT_HANDLE *ke
 	CK_ATTRIBUTE template[] = {
 		{CKA_CLASS, &class, sizeof(class)}, {CKA_KEY_TYPE, &type, sizeof(type)},
 		{CKA_SIGN, &yes, sizeof(yes)},      {CKA_VERIFY, &yes, sizeof(yes)},
-		{CKA_ENCRYPT, &yes, sizeof(yes)},   {CKA_VALUE, value, sizeof(value)},
+		{CKA_ENCRYPT, &yes, sizeof(yes)},   {CKA_DECRYPT, &yes, sizeof(yes)},
+		{CKA_VALUE, value, sizeof(value)},
 	};
 
 	return CALL(worker, C_CreateObject, worker->session, template, COUNT(template), key);
@@ -123,11 +134,11 @@ static bool import(struct worker *worker, CK_KEY_TYPE type, CK_OBJECT_HANDLE *ke
 static bool prepare(struct worker *worker, CK_ULONG len)
 {
 	worker->len = len;
-	worker->input = malloc(len);
+	worker->input = malloc(len + OUTPUT_ROOM);
 	worker->output = malloc(len + OUTPUT_ROOM);
 	if (!worker->input || !worker->output)
 		return bench_check(&worker->base.error, "malloc", CKR_HOST_MEMORY);
-	memset(worker->input, 0x5a, len);
+	memset(worker->input, 0x5a, len + OUTPUT_ROOM);
 	memset(worker->output, 0, len + OUTPUT_ROOM);
 	worker->gcm = (CK_GCM_PARAMS){
 		.pIv = worker->iv,
@@ -161,6 +172,11 @@ static bool prepare_verify(struct worker *worker)
 	return run_sign(worker);
 }
 
+static bool prepare_decrypt(struct worker *worker)
+{
+	return run_encrypt(worker);
+}
+
 static bool prepare_message(struct worker *worker)
 {
 	CK_MECHANISM mechanism = {CKM_AES_GCM, NULL, 0};
@@ -191,6 +207,7 @@ static bool prepare_two(struct worker *worker)
 	SIZES(row, sign, "hmac-sign")                                                              \
 	SIZES(row, verify, "hmac-verify")                                                          \
 	SIZES(row, encrypt, "gcm-encrypt")                                                         \
+	SIZES(row, decrypt, "gcm-decrypt")                                                         \
 	SIZES(row, message, "gcm-message")                                                         \
 	SIZES(row, two, "cbc-and-digest")
 

@@ -325,6 +325,23 @@ static inline void api_ec_pair(CK_SESSION_HANDLE session, bool token, const char
 	                          private_key));
 }
 
+/* A secret key of the session, of this value, that may do everything with data. */
+static inline CK_OBJECT_HANDLE api_secret(CK_SESSION_HANDLE session, CK_KEY_TYPE type,
+                                          CK_BYTE *value, CK_ULONG value_len)
+{
+	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+	CK_OBJECT_HANDLE made = 0;
+	CK_ATTRIBUTE template[] = {
+		ATTRIBUTE(CKA_CLASS, class),   ATTRIBUTE(CKA_KEY_TYPE, type),
+		ATTRIBUTE(CKA_ENCRYPT, yes),   ATTRIBUTE(CKA_DECRYPT, yes),
+		ATTRIBUTE(CKA_SIGN, yes),      ATTRIBUTE(CKA_VERIFY, yes),
+		{CKA_VALUE, value, value_len},
+	};
+
+	OK(p11->C_CreateObject(session, template, COUNT(template), &made));
+	return made;
+}
+
 /* How many objects match. */
 static inline CK_ULONG api_count(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG count)
 {

@@ -13,6 +13,16 @@
 
 #define PART WIRE_WINDOW_PART_LEN
 
+static inline CK_BYTE *bulk_data(size_t len)
+{
+	CK_BYTE *data = malloc(len);
+
+	ASSERT_NOT_NULL(data);
+	for (size_t i = 0; i < len; i++)
+		data[i] = (CK_BYTE)(i * 7 + (i >> 11));
+	return data;
+}
+
 /* The window of this process, which has one; our own memory, but not ours to know. */
 static inline struct wire_window *bulk_window(void)
 {

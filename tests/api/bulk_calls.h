@@ -26,21 +26,6 @@ static struct cryptoki_3_2 *p;
 static CK_MECHANISM sha256 = {CKM_SHA256, NULL, 0}, hmac = {CKM_SHA256_HMAC, NULL, 0},
 		    ecdsa = {CKM_ECDSA_SHA256, NULL, 0};
 
-static CK_OBJECT_HANDLE import(CK_KEY_TYPE type)
-{
-	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
-	CK_OBJECT_HANDLE imported = 0;
-	CK_ATTRIBUTE template[] = {
-		ATTRIBUTE(CKA_CLASS, class), ATTRIBUTE(CKA_KEY_TYPE, type),
-		ATTRIBUTE(CKA_ENCRYPT, yes), ATTRIBUTE(CKA_DECRYPT, yes),
-		ATTRIBUTE(CKA_SIGN, yes),    ATTRIBUTE(CKA_VERIFY, yes),
-		ATTRIBUTE(CKA_VALUE, value),
-	};
-
-	OK(p11->C_CreateObject(session, template, COUNT(template), &imported));
-	return imported;
-}
-
 static void open_all(void)
 {
 	CK_RV (*get)(CK_UTF8CHAR *, CK_VERSION *, CK_INTERFACE **, CK_FLAGS);
@@ -51,14 +36,12 @@ static void open_all(void)
 	*(void **)&get = dlsym(api_library, "C_GetInterface");
 	OK(get(NULL, &version, &found, 0));
 	p = found->pFunctionList;
-	aes = import(CKK_AES);
-	secret = import(CKK_GENERIC_SECRET);
+	aes = api_secret(session, CKK_AES, value, sizeof(value));
+	secret = api_secret(session, CKK_GENERIC_SECRET, value, sizeof(value));
 	api_ec_pair(session, false, "pair", &public_key, &private_key);
-	in = malloc(ROOM);
+	in = bulk_data(ROOM);
 	out = malloc(ROOM);
 	known = malloc(ROOM);
-	for (size_t i = 0; i < ROOM; i++)
-		in[i] = (CK_BYTE)(i * 7 + (i >> 11));
 }
 
 static void close_all(void)

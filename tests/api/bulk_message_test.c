@@ -124,7 +124,7 @@ TEST_TIMEOUT(messages, 120)
 	struct cipher cipher;
 
 	open_all();
-	chacha = import(CKK_CHACHA20);
+	chacha = api_secret(session, CKK_CHACHA20, value, sizeof(value));
 	for (size_t i = 0; i < COUNT(sizes); i++) {
 		for (size_t number = 0; number < 3; number++) {
 			cipher = cipher_number(number);

@@ -34,30 +34,13 @@ static CK_MECHANISM cbc = {CKM_AES_CBC, iv, sizeof(iv)}, pad = {CKM_AES_CBC_PAD,
 		    gcm = {CKM_AES_GCM, &gcm_params, sizeof(gcm_params)},
 		    sha256 = {CKM_SHA256, NULL, 0}, hmac = {CKM_SHA256_HMAC, NULL, 0};
 
-static CK_OBJECT_HANDLE import(CK_KEY_TYPE type)
-{
-	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
-	CK_OBJECT_HANDLE imported = 0;
-	CK_ATTRIBUTE template[] = {
-		ATTRIBUTE(CKA_CLASS, class), ATTRIBUTE(CKA_KEY_TYPE, type),
-		ATTRIBUTE(CKA_ENCRYPT, yes), ATTRIBUTE(CKA_DECRYPT, yes),
-		ATTRIBUTE(CKA_SIGN, yes),    ATTRIBUTE(CKA_VERIFY, yes),
-		ATTRIBUTE(CKA_VALUE, value),
-	};
-
-	OK(p11->C_CreateObject(session, template, COUNT(template), &imported));
-	return imported;
-}
-
 static void open_all(void)
 {
 	session = api_user();
-	key = import(CKK_AES);
-	in = malloc(ROOM);
+	key = api_secret(session, CKK_AES, value, sizeof(value));
+	in = bulk_data(ROOM);
 	out = malloc(ROOM);
 	known = malloc(ROOM);
-	for (size_t i = 0; i < ROOM; i++)
-		in[i] = (CK_BYTE)(i * 7 + (i >> 11));
 }
 
 static void close_all(void)
@@ -218,7 +201,7 @@ TEST_TIMEOUT(digests_and_signatures, 120)
 	CK_OBJECT_HANDLE secret;
 
 	open_all();
-	secret = import(CKK_GENERIC_SECRET);
+	secret = api_secret(session, CKK_GENERIC_SECRET, value, sizeof(value));
 	for (size_t i = 0; i < COUNT(sizes); i++)
 		digest_and_sign(secret, sizes[i]);
 	digest_and_sign(secret, LIMIT);
@@ -301,7 +284,7 @@ TEST(an_init_that_went_ahead_and_failed)
 	OK(p11->C_DestroyObject(session, key)); /* sends the Init first */
 	OK(p11->C_Encrypt(session, in, 3 * PART, out, &got));
 	GIVES(p11->C_EncryptInit(session, &gcm, key), CKR_KEY_HANDLE_INVALID);
-	key = import(CKK_AES);
+	key = api_secret(session, CKK_AES, value, sizeof(value));
 	encrypt_and_back(&gcm, EVP_aes_256_gcm(), 3 * PART);
 	close_all();
 }

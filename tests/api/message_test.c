@@ -22,21 +22,6 @@ static CK_GCM_MESSAGE_PARAMS gcm(CK_GENERATOR_FUNCTION generator, CK_ULONG fixed
 	return (CK_GCM_MESSAGE_PARAMS){iv, sizeof(iv), fixed_bits, generator, tag, 8 * TAG_LEN};
 }
 
-static CK_OBJECT_HANDLE secret_key(CK_KEY_TYPE type)
-{
-	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
-	CK_OBJECT_HANDLE key = 0;
-	CK_ATTRIBUTE template[] = {
-		ATTRIBUTE(CKA_CLASS, class),     ATTRIBUTE(CKA_KEY_TYPE, type),
-		ATTRIBUTE(CKA_ENCRYPT, yes),     ATTRIBUTE(CKA_DECRYPT, yes),
-		ATTRIBUTE(CKA_SIGN, yes),        ATTRIBUTE(CKA_VERIFY, yes),
-		ATTRIBUTE(CKA_VALUE, key_value),
-	};
-
-	OK(p11->C_CreateObject(session, template, COUNT(template), &key));
-	return key;
-}
-
 static void begin(void)
 {
 	CK_RV (*get)(CK_UTF8CHAR *, CK_VERSION *, CK_INTERFACE **, CK_FLAGS);
@@ -136,8 +121,8 @@ TEST(aes_gcm)
 
 	begin();
 	parameter = gcm(CKG_NO_GENERATE, 0);
-	there_and_back(CKM_AES_GCM, secret_key(CKK_AES), EVP_aes_256_gcm(), &parameter,
-	               sizeof(parameter));
+	there_and_back(CKM_AES_GCM, api_secret(session, CKK_AES, key_value, sizeof(key_value)),
+	               EVP_aes_256_gcm(), &parameter, sizeof(parameter));
 }
 
 TEST(aes_ccm)
@@ -146,8 +131,8 @@ TEST(aes_ccm)
 	                                   CKG_NO_GENERATE, tag, TAG_LEN};
 
 	begin();
-	there_and_back(CKM_AES_CCM, secret_key(CKK_AES), EVP_aes_256_ccm(), &parameter,
-	               sizeof(parameter));
+	there_and_back(CKM_AES_CCM, api_secret(session, CKK_AES, key_value, sizeof(key_value)),
+	               EVP_aes_256_ccm(), &parameter, sizeof(parameter));
 }
 
 TEST(chacha20_poly1305)
@@ -155,8 +140,9 @@ TEST(chacha20_poly1305)
 	CRYPTOKI_POLY1305_MSG_PARAMS parameter = {iv, sizeof(iv), tag};
 
 	begin();
-	there_and_back(CKM_CHACHA20_POLY1305, secret_key(CKK_CHACHA20), EVP_chacha20_poly1305(),
-	               &parameter, sizeof(parameter));
+	there_and_back(CKM_CHACHA20_POLY1305,
+	               api_secret(session, CKK_CHACHA20, key_value, sizeof(key_value)),
+	               EVP_chacha20_poly1305(), &parameter, sizeof(parameter));
 }
 
 static int compare(const void *a, const void *b)
@@ -174,7 +160,7 @@ TEST(made_ivs)
 	CK_ULONG len;
 
 	begin();
-	key = secret_key(CKK_AES);
+	key = api_secret(session, CKK_AES, key_value, sizeof(key_value));
 	encrypt_init(CKM_AES_GCM, key);
 	for (CK_ULONG i = 0; i < MANY; i++) {
 		CK_ULONG bits = fixed[i % COUNT(fixed)];
@@ -219,7 +205,7 @@ TEST(ivs_that_are_refused)
 	};
 
 	begin();
-	encrypt_init(CKM_AES_GCM, secret_key(CKK_AES));
+	encrypt_init(CKM_AES_GCM, api_secret(session, CKK_AES, key_value, sizeof(key_value)));
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		CK_GCM_MESSAGE_PARAMS parameter = gcm(rows[i].generator, rows[i].fixed_bits);
 
@@ -246,7 +232,7 @@ TEST(parts)
 
 	begin();
 	parameter = gcm(CKG_NO_GENERATE, 0);
-	key = secret_key(CKK_AES);
+	key = api_secret(session, CKK_AES, key_value, sizeof(key_value));
 	known(EVP_aes_256_gcm(), expected, expected_tag);
 	encrypt_init(CKM_AES_GCM, key);
 	GIVES(p->C_EncryptMessageNext(session, &parameter, sizeof(parameter), data, 1, sealed, &len,
@@ -309,8 +295,8 @@ TEST(states)
 
 	begin();
 	parameter = gcm(CKG_NO_GENERATE, 0);
-	key = secret_key(CKK_AES);
-	other = secret_key(CKK_GENERIC_SECRET);
+	key = api_secret(session, CKK_AES, key_value, sizeof(key_value));
+	other = api_secret(session, CKK_GENERIC_SECRET, key_value, sizeof(key_value));
 	GIVES(p->C_EncryptMessage(session, &parameter, sizeof(parameter), NULL, 0, data, 16, sealed,
 	                          &len),
 	      CKR_OPERATION_NOT_INITIALIZED);
@@ -384,7 +370,7 @@ TEST(signatures)
 	CK_OBJECT_HANDLE key, private_key, public_key;
 
 	begin();
-	key = secret_key(CKK_GENERIC_SECRET);
+	key = api_secret(session, CKK_GENERIC_SECRET, key_value, sizeof(key_value));
 	sign_and_verify(hmac, key, key, 32);
 	OK(p11->C_GenerateKeyPair(session, &make, public_template, COUNT(public_template),
 	                          private_template, COUNT(private_template), &public_key,
@@ -452,7 +438,7 @@ TEST(large_messages)
 	begin();
 	memset(in, 0x37, len);
 	parameter = gcm(CKG_GENERATE_COUNTER, 32);
-	key = secret_key(CKK_AES);
+	key = api_secret(session, CKK_AES, key_value, sizeof(key_value));
 	encrypt_init(CKM_AES_GCM, key);
 	decrypt_init(CKM_AES_GCM, key);
 	OK(p->C_EncryptMessage(session, &parameter, sizeof(parameter), aad, sizeof(aad), in, len,

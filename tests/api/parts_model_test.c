@@ -4,17 +4,14 @@
  * parts of random length. Whatever is asked, in whatever order, the answers are the same: status,
  * lengths, results, tags. The mechanisms are those whose results are no different each time.
  */
-#include "protocol.h"
+#include "parts.h"
 
-#include "wire/cryptoki_3.h"
-
-#define STEPS      12000u
-#define ROOM       2048u
-#define DATA_MAX   400u
-#define IV_LEN     12u
-#define TAG_LEN    16u
-#define SEED       0x9e3779b97f4a7c15ull
-#define BITS(text) ((struct wire_bytes){(const uint8_t *)(text), strlen(text)})
+#define STEPS    12000u
+#define ROOM     2048u
+#define DATA_MAX 400u
+#define IV_LEN   12u
+#define TAG_LEN  16u
+#define SEED     0x9e3779b97f4a7c15ull
 
 /* What a call is given. */
 struct step {
@@ -54,13 +51,9 @@ struct row {
 	void (*take)(struct wire_bytes body, struct result *);
 };
 
-static int fd;
-static uint32_t id;
 static uint64_t seed = SEED;
 static uint64_t sessions[2]; /* whole, and in parts */
 static uint64_t aes, secret, signs, verifies;
-static struct reply reply;
-static struct wire_bytes body;
 static const uint8_t iv[16] = {7}, aad[5] = {1};
 
 /* What was made last, to be decrypted and verified. */
@@ -74,23 +67,6 @@ static uint64_t random_below(uint64_t limit)
 	seed ^= seed << 17;
 	return (seed >> 11) % limit;
 }
-
-static CK_RV ask(struct wire_buffer *frames)
-{
-	send_frames(fd, frames);
-	ASSERT_TRUE(receive(fd, &reply));
-	ASSERT_EQ(reply.header.request_id, id);
-	body = (struct wire_bytes){reply.body, reply.header.body_len};
-	return reply.header.status;
-}
-
-#define ASK(name, ...)                                                                             \
-	({                                                                                         \
-		struct wire_buffer ask_frames = frames_new();                                      \
-                                                                                                   \
-		PUT_FRAME(&ask_frames, ++id, name, __VA_ARGS__);                                   \
-		ask(&ask_frames);                                                                  \
-	})
 
 /* ---- the calls of parts.def ---- */
 
@@ -163,16 +139,16 @@ static const struct row rows[] = {
 
 static void call_whole(const struct row *row, const struct step *step, struct result *result)
 {
-	const struct wire_frame_header header = {.request_id = ++id, .opcode = row->opcode};
+	const struct wire_frame_header header = {.request_id = ++parts_id, .opcode = row->opcode};
 	struct wire_buffer frames = frames_new();
 	size_t offset = wire_frame_begin(&frames, &header);
 
 	row->put(&frames, sessions[0], step, step->data);
 	wire_frame_finish(&frames, offset);
-	result->status = ask(&frames);
+	result->status = parts_ask(&frames);
 	/* A failure may have fields: the length that is needed. */
-	if (!result->status || body.len)
-		row->take(body, result);
+	if (!result->status || parts_body.len)
+		row->take(parts_body, result);
 }
 
 static struct wire_bytes cut(struct wire_bytes *data)
@@ -192,9 +168,9 @@ static bool take_part(struct result *result, CK_RV status)
 	struct wire_parts_next_reply fields;
 
 	result->status = status;
-	if (status && !body.len)
+	if (status && !parts_body.len)
 		return false;
-	ASSERT_TRUE(wire_decode_parts_next_reply(body, &fields));
+	ASSERT_TRUE(wire_decode_parts_next_reply(parts_body, &fields));
 	result->output_len = fields.output_len;
 	if (!status)
 		add(result, fields.output);
@@ -309,14 +285,14 @@ static void call_both(size_t number)
 /* The same for both sessions, with the same answer. */
 #define BOTH(name, ...)                                                                            \
 	do {                                                                                       \
-		static uint8_t first[sizeof(reply.body)];                                          \
+		static uint8_t first[sizeof(parts_reply.body)];                                    \
 		CK_RV status = ASK(name, .session = sessions[0], __VA_ARGS__);                     \
-		size_t len = body.len;                                                             \
+		size_t len = parts_body.len;                                                       \
                                                                                                    \
-		memcpy(first, reply.body, len);                                                    \
+		memcpy(first, parts_reply.body, len);                                              \
 		GIVES(ASK(name, .session = sessions[1], __VA_ARGS__), status);                     \
-		ASSERT_EQ(body.len, len);                                                          \
-		ASSERT_MEMEQ(reply.body, first, len);                                              \
+		ASSERT_EQ(parts_body.len, len);                                                    \
+		ASSERT_MEMEQ(parts_reply.body, first, len);                                        \
 	} while (0)
 
 static struct wire_bytes parameter_of(uint64_t type, uint8_t *shape)
@@ -459,24 +435,6 @@ static void begin_for(const struct row *row)
 
 /* ---- the keys ---- */
 
-static uint64_t make_secret(uint64_t mechanism)
-{
-	const struct wire_attribute len = {
-		.type = CKA_VALUE_LEN,
-		.kind = WIRE_ATTRIBUTE_NUMBER,
-		.number = 32,
-	};
-	struct wire_buffer attributes = frames_new();
-	struct wire_generate_key_reply made;
-
-	wire_put_attribute(&attributes, &len);
-	OK(ASK(generate_key, .session = sessions[0], .mechanism = {.type = mechanism},
-	       .attributes = {1, {attributes.data, attributes.len}}));
-	wire_buffer_free(&attributes);
-	ASSERT_TRUE(wire_decode_generate_key_reply(body, &made));
-	return made.key;
-}
-
 static void make_pair(void)
 {
 	static const uint8_t edwards[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
@@ -493,26 +451,17 @@ static void make_pair(void)
 	       .mechanism = {.type = CKM_EC_EDWARDS_KEY_PAIR_GEN},
 	       .public_attributes = {1, {attributes.data, attributes.len}}));
 	wire_buffer_free(&attributes);
-	ASSERT_TRUE(wire_decode_generate_key_pair_reply(body, &made));
+	ASSERT_TRUE(wire_decode_generate_key_pair_reply(parts_body, &made));
 	signs = made.private_key;
 	verifies = made.public_key;
 }
 
 static void open_all(void)
 {
-	struct wire_open_session_reply opened;
-
-	api_start();
-	api_make_token();
-	fd = raw_hello(NULL);
-	for (size_t i = 0; i < COUNT(sessions); i++) {
-		OK(ASK(open_session, .slot_id = 0, .flags = CKF_SERIAL_SESSION | CKF_RW_SESSION));
-		ASSERT_TRUE(wire_decode_open_session_reply(body, &opened));
-		sessions[i] = opened.session;
-	}
-	OK(ASK(login, .session = sessions[0], .user_type = CKU_USER, .pin = BITS(USER_PIN)));
-	aes = make_secret(CKM_AES_KEY_GEN);
-	secret = make_secret(CKM_GENERIC_SECRET_KEY_GEN);
+	sessions[0] = parts_start();
+	sessions[1] = parts_open_session();
+	aes = parts_make_key(sessions[0], CKM_AES_KEY_GEN);
+	secret = parts_make_key(sessions[0], CKM_GENERIC_SECRET_KEY_GEN);
 	make_pair();
 }
 
@@ -546,7 +495,7 @@ TEST_TIMEOUT(parts_and_wholes_are_alike, 120)
 		printf("# %s: %u\n", rows[i].name, good_calls[i]);
 		EXPECT_GT(good_calls[i], 3u);
 	}
-	expect_works(fd);
+	expect_works(parts_fd);
 }
 
 HARNESS_MAIN

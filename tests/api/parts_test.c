@@ -3,73 +3,17 @@
  * Calls in parts by frames made by hand, which may come in any order: what waits for a part takes
  * nothing else, and what does not, takes none. By the socket, where a part is an ordinary request.
  */
-#include "protocol.h"
+#include "parts.h"
 
-#include "wire/cryptoki_3.h"
+#define TAG_LEN 16u
 
-#define BITS(text) ((struct wire_bytes){(const uint8_t *)(text), strlen(text)})
-#define TAG_LEN    16u
-
-static int fd;
-static uint32_t id;
 static uint64_t session, key;
-static struct reply reply;
-static struct wire_bytes body; /* of the last reply */
 static const uint8_t octets[100] = {1, 2, 3};
-
-static CK_RV ask(struct wire_buffer *frames)
-{
-	send_frames(fd, frames);
-	ASSERT_TRUE(receive(fd, &reply));
-	ASSERT_EQ(reply.header.request_id, id);
-	body = (struct wire_bytes){reply.body, reply.header.body_len};
-	return reply.header.status;
-}
-
-#define ASK(name, ...)                                                                             \
-	({                                                                                         \
-		struct wire_buffer ask_frames = frames_new();                                      \
-                                                                                                   \
-		PUT_FRAME(&ask_frames, ++id, name, __VA_ARGS__);                                   \
-		ask(&ask_frames);                                                                  \
-	})
-
-static void open_session(void)
-{
-	struct wire_open_session_reply opened;
-
-	api_start();
-	api_make_token();
-	fd = raw_hello(NULL);
-	OK(ASK(open_session, .slot_id = 0, .flags = CKF_SERIAL_SESSION | CKF_RW_SESSION));
-	ASSERT_TRUE(wire_decode_open_session_reply(body, &opened));
-	session = opened.session;
-	OK(ASK(login, .session = session, .user_type = CKU_USER, .pin = BITS(USER_PIN)));
-}
-
-/* An AES key of the session. */
-static void make_key(void)
-{
-	const struct wire_attribute len = {
-		.type = CKA_VALUE_LEN,
-		.kind = WIRE_ATTRIBUTE_NUMBER,
-		.number = 32,
-	};
-	struct wire_buffer attributes = frames_new();
-	struct wire_generate_key_reply made;
-
-	wire_put_attribute(&attributes, &len);
-	OK(ASK(generate_key, .session = session, .mechanism = {.type = CKM_AES_KEY_GEN},
-	       .attributes = {1, {attributes.data, attributes.len}}));
-	wire_buffer_free(&attributes);
-	ASSERT_TRUE(wire_decode_generate_key_reply(body, &made));
-	key = made.key;
-}
 
 static void open_all(void)
 {
-	open_session();
-	make_key();
+	session = parts_start();
+	key = parts_make_key(session, CKM_AES_KEY_GEN);
 }
 
 /* parts_begin of a call whose own request is given, with the first `part_len` octets. */
@@ -108,7 +52,7 @@ static void expect_sealed(size_t part_len)
 {
 	struct wire_parts_next_reply fields;
 
-	ASSERT_TRUE(wire_decode_parts_next_reply(body, &fields));
+	ASSERT_TRUE(wire_decode_parts_next_reply(parts_body, &fields));
 	EXPECT_TRUE(fields.done);
 	EXPECT_EQ(fields.output_len, 100);
 	EXPECT_EQ(fields.output.len, part_len + TAG_LEN);
@@ -121,7 +65,7 @@ TEST(message_in_parts)
 	open_all();
 	begin_messages();
 	OK(BEGIN(encrypt_message, 100, 60, MESSAGE_FIELDS));
-	ASSERT_TRUE(wire_decode_parts_begin_reply(body, &fields));
+	ASSERT_TRUE(wire_decode_parts_begin_reply(parts_body, &fields));
 	EXPECT_FALSE(fields.done);
 	EXPECT_EQ(fields.output_len, 0);
 	ASSERT_EQ(fields.output.len, 12 + 60); /* the IV before it */
@@ -216,7 +160,7 @@ static void expect_digest_of(const char *hex, size_t hex_len)
 	char got[65];
 
 	OK(ASK(digest_final, .session = session, .capacity = 32));
-	ASSERT_TRUE(wire_decode_digest_final_reply(body, &fields));
+	ASSERT_TRUE(wire_decode_digest_final_reply(parts_body, &fields));
 	ASSERT_EQ(fields.output.len, 32);
 	for (size_t i = 0; i < 32; i++)
 		snprintf(got + 2 * i, 3, "%02x", fields.output.data[i]);
@@ -268,7 +212,7 @@ TEST(verification_in_parts)
 	OK(BEGIN(sign_update, 100, 60));
 	OK(NEXT(sign_update, 40));
 	OK(ASK(sign_final, .session = session, .capacity = 16));
-	ASSERT_TRUE(wire_decode_sign_final_reply(body, &made));
+	ASSERT_TRUE(wire_decode_sign_final_reply(parts_body, &made));
 	ASSERT_EQ(made.output.len, sizeof(mac));
 	memcpy(mac, made.output.data, sizeof(mac));
 	for (int wrong = 0; wrong < 2; wrong++) {
